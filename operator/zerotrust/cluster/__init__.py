@@ -1,0 +1,1 @@
+"""The only room that knows the Kubernetes client. Foreign exceptions end here."""

@@ -1,0 +1,1 @@
+"""The only room that knows kopf: it feeds the engine and nothing else."""

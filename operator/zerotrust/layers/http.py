@@ -1,0 +1,355 @@
+"""HTTP: who may call which route? Every cell of identities and routes, and every way of writing a path.
+
+RFC 9110 (methods, statuses), RFC 3986 section 6 (equal paths), OWASP API Security 2023.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from zerotrust.layers.base import (
+    Admitted,
+    Approach,
+    Boundary,
+    Call,
+    Draft,
+    Layer,
+    Refused,
+    Spec,
+    Trial,
+    alerts,
+    statuses,
+)
+from zerotrust.layers.names import Names
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ANYONE = "Anyone"
+UNDECLARED = "zerotrust-undeclared"
+
+REFUSALS = statuses(401, 403, 404)
+"""404 too: to hide what exists from those who may not see it is a refusal (RFC 9110 section 15.5.4)."""
+METHOD_REFUSALS = REFUSALS | statuses(405, 501)
+PATH_REFUSALS = REFUSALS | statuses(400, 301, 302, 307, 308, 421)
+"""A malformed spelling may be rejected, or redirected to the canonical path, where the decision is made."""
+OUTER_REFUSALS = alerts("certificate_unknown", "access_denied", "bad_certificate", "handshake_failure", "unknown_ca")
+"""An identity that the TLS layer keeps out gets its refusal there."""
+
+Method = Annotated[str, Field(pattern=r"^[A-Z]{1,20}$")]
+Target = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^/[!-~]*$")]
+HeaderName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue = Annotated[str, Field(max_length=512, pattern=r"^[\t -~]*$")]
+
+
+class RequestSpec(Spec):
+    """An example request: what a positive sends where method and path alone are not enough."""
+
+    method: Method | None = None
+    path: Target | None = None
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=16)] = {}
+    body: Annotated[str, Field(max_length=8192)] = ""
+
+    def call(self, method: str, path: str) -> Call:
+        """The request as a call, with the route's own method and path where it names none."""
+        headers = tuple((name, value) for name, value in self.headers.items())
+        return Call(self.method or method, self.path or path, headers, self.body)
+
+
+class Route(Spec):
+    """Methods on a path, and who may use them. A path ending in ``/*`` covers everything below it."""
+
+    methods: Annotated[tuple[Method, ...], Field(min_length=1, max_length=10)]
+    path: Target
+    allow: Names | Literal["Anyone"]
+    request: RequestSpec | None = None
+    success: Annotated[tuple[Annotated[int, Field(ge=100, le=599)], ...], Field(max_length=20)] = ()
+
+    def calls(self) -> Iterator[Call]:
+        """One call for each method."""
+        for method in self.methods:
+            path = self.path[:-1] + "zerotrust" if self.path.endswith("/*") else self.path
+            call = (self.request or RequestSpec()).call(method, path)
+            call = replace(call, method=method, anonymous=self.allow == ANYONE)
+            yield replace(call, success=self.success) if self.success else call
+
+    def allows(self, identity: str) -> bool:
+        return self.allow == ANYONE or identity in self.allow
+
+    @property
+    def slug(self) -> str:
+        """The route in a case id: methods, then the path's words."""
+        words = re.sub(r"[^a-z0-9]+", "-", self.path.lower()).strip("-") or "root"
+        return f"route-{'-'.join(self.methods).lower()}-{words}"[:63].rstrip("-")
+
+
+class HttpSpec(Spec):
+    """Everything that may be called; what no route declares must be refused."""
+
+    routes: Annotated[tuple[Route, ...], Field(min_length=1, max_length=64)]
+    control: Annotated[
+        RequestSpec | None, Field(description="A harmless request with which every allowed identity gets in.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _control_is_complete(self) -> HttpSpec:
+        if self.control and not (self.control.method and self.control.path):
+            raise ValueError("control needs a method and a path")
+        return self
+
+
+class HttpLayer(Layer[HttpSpec]):
+    """Decides by method, path and the identity that calls."""
+
+    def admits(self, boundary: Boundary, identity: str) -> bool:
+        spec = self.of(boundary)
+        return spec is None or any(route.allows(identity) for route in spec.routes)
+
+    def dress(self, boundary: Boundary, identity: str, approach: Approach) -> Approach:
+        return approach if approach.call else replace(approach, call=self.control(boundary, identity))
+
+    def allowed(self, boundary: Boundary, identity: str) -> list[Call]:
+        """The calls that the routes allow the identity, those that change nothing first."""
+        spec = self.of(boundary)
+        calls = [call for route in spec.routes if route.allows(identity) for call in route.calls()] if spec else []
+        return sorted(calls, key=lambda call: not call.safe)
+
+    def control(self, boundary: Boundary, identity: str, *, token: bool = False) -> Call | None:
+        """The call that proves best, repeated, that the identity gets in; with ``token``: one that asks for it."""
+        spec = self.of(boundary)
+        calls = self.allowed(boundary, identity)
+        if spec and spec.control and calls:
+            return spec.control.call("GET", "/")
+        return next((call for call in calls if not (token and call.anonymous)), None)
+
+    def allows(self, boundary: Boundary, identity: str, call: Call) -> bool:
+        """Whether some route lets the identity make this very call."""
+        return any((c.method, c.target) == (call.method, call.target) for c in self.allowed(boundary, identity))
+
+    def closed_to(self, boundary: Boundary, identity: str) -> Iterator[Call]:
+        """The declared calls that ask for a token and that no route allows the identity."""
+        spec = self.of(boundary)
+        for route in spec.routes if spec else ():
+            yield from (c for c in route.calls() if not c.anonymous and not self.allows(boundary, identity, c))
+
+    def check(self, boundary: Boundary) -> Iterator[str]:
+        spec = self.of(boundary)
+        for index, route in enumerate(spec.routes if spec else ()):
+            for name in route.allow if route.allow != ANYONE else ():
+                shut = next((layer for layer in boundary.layers if not layer.admits(boundary, name)), None)
+                if shut and shut.name != "network":
+                    yield (
+                        f"http.routes[{index}].allow names {name}, which {shut.name}.allow does not: "
+                        f"add it to {shut.name}.allow or take it off the route"
+                    )
+
+
+http = HttpLayer("http", HttpSpec, order=40)
+
+_AUTHORISATION = ("NIST SP 800-53r5 AC-3", "ASVS 5.0 V8.2.1", "OWASP API5:2023", "NIST SP 800-207 tenet 6")
+_DEFAULT_DENY = ("NIST SP 800-53r5 SC-7(5)", "NIST SP 800-53r5 CM-7", "OWASP API9:2023")
+_PATHS = ("RFC 3986 section 6", "OWASP API5:2023", "ASVS 5.0 V8.2.1")
+
+
+def _callers(boundary: Boundary) -> list[str]:
+    """Identities whom every layer in front of this one lets through."""
+    return [name for name in boundary.identities if boundary.admits(name, beyond=http.name)]
+
+
+def _bracket(boundary: Boundary, call: Call, place: str) -> Approach | None:
+    """The control of a call: the same door where an identity may use it harmlessly, else a harmless one.
+
+    Made from the place of the refused attempt, so that only the identity differs.
+    """
+    callers = [name for name in _callers(boundary) if http.admits(boundary, name)]
+    if call.safe:
+        for name in callers:
+            if http.allows(boundary, name, call):
+                good = boundary.good(name, call)
+                return replace(good, place=place) if good else None
+    for name in callers:
+        good = boundary.good(name)
+        if good:
+            return replace(good, place=place)
+    return None
+
+
+def _tried(boundary: Boundary, identity: str, calls: list[tuple[str, Call]]) -> tuple[Trial, ...]:
+    trials = []
+    for label, call in calls:
+        approach = boundary.good(identity, call)
+        if approach:
+            trials.append(Trial(label, approach, _bracket(boundary, call, approach.place)))
+    return tuple(trials)
+
+
+def _slugs(spec: HttpSpec) -> dict[str, Route]:
+    slugs: dict[str, Route] = {}
+    for declared in spec.routes:
+        mark = hashlib.sha256(f"{declared.methods} {declared.path}".encode()).hexdigest()[:6]
+        slugs[f"{declared.slug}-{mark}" if declared.slug in slugs else declared.slug] = declared
+    return slugs
+
+
+@http.case(
+    motive="Who may call what is the heart of authorisation: one wrong cell is a leak or an outage.",
+    remedy="Decide on identity, method and path together, and deny by default.",
+    references=_AUTHORISATION,
+)
+def route(boundary: Boundary) -> Iterator[Draft]:
+    """Each identity may use exactly the routes that name it."""
+    spec = http.of(boundary)
+    for slug, declared in _slugs(spec).items() if spec else ():
+        for name in boundary.identities:
+            yield _cell(boundary, declared, slug, name)
+
+
+def _cell(boundary: Boundary, declared: Route, slug: str, name: str) -> Draft:
+    calls = [(f"{call.method} {call.target}", call) for call in declared.calls()]
+    open_to = [c for c in calls if http.allows(boundary, name, c[1])]
+    if declared.allows(name) and boundary.admits(name, beyond=http.name):
+        approaches = [(label, boundary.good(name, call)) for label, call in open_to]
+        trials = tuple(Trial(label, good, good) for label, good in approaches if good)
+        return Draft(name, Admitted(), trials, name=slug)
+    closed = [c for c in calls if c not in open_to or not boundary.admits(name, beyond=http.name)]
+    if not closed:
+        return Draft(name, Admitted(), (), name=slug, skipped="another route allows these calls")
+    return Draft(name, Refused(REFUSALS | OUTER_REFUSALS), _tried(boundary, name, closed), name=slug)
+
+
+@http.case(
+    motive="What nobody declared, nobody watches: forgotten and debug routes are found by attackers first.",
+    remedy="Deny every path that no route names, at the gateway, before the backend sees it.",
+    references=_DEFAULT_DENY,
+)
+def undeclared_path(boundary: Boundary) -> Iterator[Draft]:
+    """A trusted identity cannot call a path that nobody declared."""
+    spec = http.of(boundary)
+    below = [r.path for r in spec.routes if not r.path.endswith("*") and r.path != "/"] if spec else []
+    paths = [f"/{UNDECLARED}", *sorted({f"{path.rstrip('/')}/{UNDECLARED}" for path in below})]
+    covered = tuple(r.path[:-1] for r in spec.routes if r.path.endswith("/*")) if spec else ()
+    calls = [(path, Call("GET", path)) for path in paths if not path.startswith(covered or ("//",))]
+    for name in _callers(boundary):
+        if http.admits(boundary, name) and calls:
+            yield Draft(name, Refused(REFUSALS), _tried(boundary, name, calls))
+
+
+@http.case(
+    motive="A rule that names the path but not the method lets readers write and delete.",
+    remedy="Name the methods in each rule and deny all others.",
+    references=("RFC 9110 section 15.5.6", *_DEFAULT_DENY),
+)
+def undeclared_method(boundary: Boundary) -> Iterator[Draft]:
+    """A trusted identity cannot use a method that no route declares for the path."""
+    spec = http.of(boundary)
+    declared: dict[str, set[str]] = {}
+    for item in spec.routes if spec else ():
+        for call in item.calls():
+            declared.setdefault(call.target, set()).add(call.method)
+    for name in _callers(boundary):
+        used = {call.target for call in http.allowed(boundary, name)}
+        calls = [
+            (f"{method} {path}", Call(method, path))
+            for path, methods in declared.items()
+            for method in METHODS
+            if path in used and method not in methods
+        ]
+        if calls:
+            yield Draft(name, Refused(METHOD_REFUSALS), _tried(boundary, name, calls))
+
+
+Spelling = Callable[[str], list[str]]
+
+
+def spelling(function: Spelling) -> Spelling:
+    """Register another way to write a path: who may not use the route may not use it spelled like this."""
+
+    def derive(boundary: Boundary) -> Iterator[Draft]:
+        for name, attempts in _shut_out(boundary).items():
+            trials = [
+                Trial(target, replace(approach, call=replace(approach.call, target=target)), control)
+                for approach, control in attempts
+                if approach.call and approach.call.target != "/"
+                for target in dict.fromkeys(function(approach.call.target))
+            ]
+            if trials:
+                yield Draft(name, Refused(PATH_REFUSALS), tuple(trials))
+
+    derive.__doc__ = function.__doc__
+    http.case(
+        name=function.__name__.replace("_", "-"),
+        motive="Gateway and backend that read one path differently disagree on who may use it.",
+        remedy="Normalise paths before deciding, reject encoded slashes, and deny what no rule names.",
+        references=_PATHS,
+    )(derive)
+    return function
+
+
+def _shut_out(boundary: Boundary) -> dict[str, list[tuple[Approach, Approach | None]]]:
+    """For each identity, its approaches to calls that are closed to it, with their controls.
+
+    Where every caller may use every route, the token of a trusted one is left out instead.
+    """
+    found: dict[str, list[tuple[Approach, Approach | None]]] = {}
+    for name in _callers(boundary):
+        for call in http.closed_to(boundary, name):
+            approach = boundary.good(name, call)
+            if approach:
+                found.setdefault(name, []).append((approach, _bracket(boundary, call, approach.place)))
+    if found or "jwt" not in boundary.specs:
+        return found
+    for name in _callers(boundary)[:1]:
+        for call in http.allowed(boundary, name):
+            good = boundary.good(name, call)
+            if good and good.token:
+                control = _bracket(boundary, call, good.place)
+                found.setdefault(name, []).append((replace(good, token=None), control))
+    return found
+
+
+@spelling
+def path_dot_segments(path: str) -> list[str]:
+    """A path with dot segments does not get around the rule for it."""
+    return [f"/.{path}", f"/zerotrust/..{path}", f"{path}/.", f"{path}/zerotrust/.."]
+
+
+@spelling
+def path_double_slash(path: str) -> list[str]:
+    """A path with doubled slashes does not get around the rule for it."""
+    return [f"/{path}", f"//{path}", f"{path}//"]
+
+
+@spelling
+def path_encoded_dot(path: str) -> list[str]:
+    """A path with percent-encoded dot segments does not get around the rule for it."""
+    return [f"/%2e{path}", f"/zerotrust/%2e%2e{path}", f"/zerotrust/.%2E{path}"]
+
+
+@spelling
+def path_encoded_slash(path: str) -> list[str]:
+    """A path with percent-encoded slashes does not get around the rule for it."""
+    return [f"/%2f{path[1:]}", f"{path}%2f", f"/zerotrust/..%2f{path[1:]}", f"/%5c{path[1:]}"]
+
+
+@spelling
+def path_encoded_letter(path: str) -> list[str]:
+    """A path with percent-encoded letters does not get around the rule for it."""
+    first = path.lstrip("/")[:1]
+    once = path.replace(first, f"%{ord(first):02x}", 1)
+    return [once, once.replace("%", "%25", 1)]
+
+
+@spelling
+def path_suffix(path: str) -> list[str]:
+    """A path with something appended does not get around the rule for it."""
+    return [f"{path}{end}" for end in ("/", ";zerotrust=1", ".json", "%20", "%00", "%23", "/zerotrust")]
+
+
+@spelling
+def path_case(path: str) -> list[str]:
+    """A path in other letters does not get around the rule for it."""
+    return [form for form in (path.upper(), path.title(), path.swapcase()) if form != path]

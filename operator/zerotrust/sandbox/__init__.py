@@ -1,0 +1,1 @@
+"""The sandbox as data: every object a run creates, as plain dicts. Pure."""
