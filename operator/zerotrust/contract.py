@@ -126,9 +126,10 @@ class TlsSeen:
 
     ``asked``: a CertificateRequest arrived. ``finished``: the client's side of the handshake is complete, which in
     TLS 1.3 says nothing of the client certificate (RFC 8446 section 4.4.2.4). ``accepted``: afterwards the server
-    went on (``ticket`` or ``data``; ``finished`` in TLS 1.2, where the handshake itself says it). ``alert``: name of the fatal alert that arrived, as in RFC 8446 section 6.
-    ``certificates``: SHA-256 (hex) of each certificate shown, leaf first; the bytes come in a ``Shown`` line.
-    ``withheld``: the client's own library did not present the certificate, so that no answer says a thing of it.
+    went on (``ticket`` or ``data``; ``finished`` in TLS 1.2, where the handshake itself says it). ``alert``: name
+    of the fatal alert that arrived, as in RFC 8446 section 6. ``certificates``: SHA-256 (hex) of each certificate
+    shown, leaf first; the bytes come in a ``Shown`` line. ``withheld``: the client's own library did not present
+    the certificate, so that no answer says a thing of it.
     """
 
     finished: bool

@@ -24,7 +24,8 @@ def dns_peers() -> list[dict[str, object]]:
     slices = kubectl.items("endpointslices", "-n", "kube-system", "-l", "kubernetes.io/service-name=kube-dns")
     addresses = {address for item in slices for point in item.get("endpoints") or () for address in point["addresses"]}
     nodes = {a["address"] for node in kubectl.items("nodes") for a in node["status"]["addresses"]}
-    return [*peers, *({"ipBlock": {"cidr": f"{address}/32"}} for address in sorted(addresses & nodes))]
+    cidrs: list[dict[str, object]] = [{"ipBlock": {"cidr": f"{address}/32"}} for address in sorted(addresses & nodes)]
+    return peers + cidrs
 
 
 def install(*values: str) -> None:
@@ -36,7 +37,10 @@ def install(*values: str) -> None:
     stamp = built_image()
     patch = {"spec": {"template": {"metadata": {"annotations": {"zerotrust.dev/test-image": stamp}}}}}
     kubectl.kubectl("-n", NAMESPACE, "patch", "deployment", DEPLOYMENT, "--type=merge", "-p", json.dumps(patch))
-    kubectl.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", "--timeout=120s", timeout=150)
+    try:
+        kubectl.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", "--timeout=60s")
+    except kubectl.CommandFailed as error:
+        raise kubectl.CommandFailed(f"{error}; its last words:\n{logs(15)}") from None
 
 
 def built_image() -> str:

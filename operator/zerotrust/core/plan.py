@@ -56,11 +56,8 @@ def canary() -> Boundary:
 
 def canary_cases() -> list[Case]:
     """The canary's cases, each with its first trial only, all tried from the stranger's place."""
-    found = []
-    for case in canary().cases():
-        if case.trials and not case.skipped:
-            found.append(replace(case, trials=(_from(case.trials[0], OUTSIDER),)))
-    return found
+    tried = (case for case in canary().cases() if case.trials and not case.skipped)
+    return [replace(case, trials=(_from(case.trials[0], OUTSIDER),)) for case in tried]
 
 
 def _from(trial: Trial, place: str) -> Trial:

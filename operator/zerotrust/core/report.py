@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from fnmatch import fnmatchcase
@@ -45,7 +45,7 @@ class Outcome:
     reason: str
     message: str
     results: tuple[Result, ...] = ()
-    summary: Summary = Summary()
+    summary: Summary = field(default_factory=Summary)
 
 
 def time_text(moment: datetime) -> str:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity  # not exported, and kopf.operator() takes nothing else
 
 from zerotrust.api.resource import GROUP, PLURAL, VERSION
 from zerotrust.cluster.client import Client
@@ -17,6 +19,8 @@ from zerotrust.metrics import Metrics, Shown, Sources
 from zerotrust.runs.engine import Engine
 
 log = logging.getLogger(__name__)
+TOKEN_PERIOD = timedelta(minutes=10)
+"""How long a token that was read is used: the kubelet replaces projected ones well before they end."""
 
 
 class NoDiffs(kopf.DiffBaseStorage):
@@ -92,9 +96,11 @@ def registry_for(client: Client, engine: Engine) -> kopf.OperatorRegistry:
 
 
 def connection(client: Client) -> kopf.ConnectionInfo:
-    """kopf's credentials, the same as the client's; read again before a projected token ends."""
+    """kopf's credentials, the same as the client's; asked for again before a projected token ends."""
     own = client.configuration
-    token = str(own.api_key.get("BearerToken") or own.api_key.get("authorization") or "").removeprefix("Bearer ")
+    if own.refresh_api_key_hook:
+        own.refresh_api_key_hook(own)
+    _, _, token = str(own.api_key.get("BearerToken") or "").rpartition(" ")
     return kopf.ConnectionInfo(
         server=own.host,
         ca_path=own.ssl_ca_cert,
@@ -102,6 +108,7 @@ def connection(client: Client) -> kopf.ConnectionInfo:
         token=token or None,
         certificate_path=own.cert_file,
         private_key_path=own.key_file,
+        expiration=datetime.now(UTC) + TOKEN_PERIOD if token else None,
     )
 
 
@@ -124,7 +131,13 @@ async def run(env: Mapping[str, str] | None = None) -> None:
     server = await web.serve(settings.listen_port(env), metrics.render, ready.is_set)
     sweeper = asyncio.create_task(_sweep_once_seen(engine, ready))
     try:
-        await kopf.operator(registry=registry_for(client, engine), clusterwide=True, ready_flag=ready, standalone=True)
+        await kopf.operator(
+            registry=registry_for(client, engine),
+            clusterwide=True,
+            ready_flag=ready,
+            standalone=True,
+            identity=Identity(own.account),  # else kopf asks for a user name, which a bare uid has not
+        )
     finally:
         sweeper.cancel()
         await engine.close()

@@ -126,7 +126,8 @@ class Run:
 
     async def _probes(self, builder: Builder) -> None:
         """Create the probes as soon as what they are to knock at has an address; they wait in place for it."""
-        assert self.watcher and self.treasury
+        assert self.watcher
+        assert self.treasury
         doors = await self.watcher.doors()
         cases = [*self.own_cases, *self.canary_cases]
         program = plan.program(cases, self.boundaries, doors, self.treasury.wallet)
@@ -165,7 +166,8 @@ class Run:
             raise Broken(reasons.PROBE_REPORT_INVALID, f"the probe at {place} printed {error}") from error
 
     async def _probe(self, started: float) -> None:
-        assert self.watcher and self.judge
+        assert self.watcher
+        assert self.judge
         evidence = self.judge.evidence
         judged = -1
         while True:
@@ -186,7 +188,8 @@ class Run:
             await self.watcher.changed(JUDGE_EVERY)
 
     def _all_at_work(self) -> bool:
-        assert self.watcher and self.judge
+        assert self.watcher
+        assert self.judge
         return self.judge.evidence.greeted >= set(self._places) and self.watcher.all_ready
 
     def _waited(self) -> float:
