@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import SystemFactory
-from tests.harness import installation, kubectl
+from tests.harness import api, installation, kubectl
 from tests.harness.kubectl import Object
 from tests.harness.system import KIND, System, condition, sandboxes
 from tests.harness.waiting import eventually
@@ -109,7 +109,7 @@ def test_a_deleted_test_leaves_no_series_and_no_results(system: SystemFactory) -
 
     def gone() -> bool | None:
         assert short.namespace not in installation.metrics(), "series left"
-        assert kubectl.get("configmap", f"{short.test_name}-results", short.namespace) is None, "results left"
+        assert api.get("configmap", f"{short.test_name}-results", short.namespace) is None, "results left"
         return True
 
     eventually("everything of the test to be gone", gone)

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.harness import kubectl
+from tests.harness import api, kubectl
 from tests.harness.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def pod() -> kubectl.Object:
     """The operator's pod."""
 
     def look() -> kubectl.Object | None:
-        found = kubectl.items("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={DEPLOYMENT}")
+        found = api.items("pods", NAMESPACE, labels=f"app.kubernetes.io/name={DEPLOYMENT}")
         alive = [item for item in found if "deletionTimestamp" not in item["metadata"]]
         assert len(alive) == 1, f"{len(alive)} operator pods"
         return alive[0]

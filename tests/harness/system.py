@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import yaml
 
-from tests.harness import kubectl
+from tests.harness import api, kubectl
 from tests.harness.kubectl import Object
 from tests.harness.waiting import eventually
 
@@ -71,12 +71,12 @@ class System:
 
     def resource(self) -> Object:
         """The test as the API server has it."""
-        found = kubectl.get(KIND, self.test_name, self.namespace)
+        found = api.get(KIND, self.test_name, self.namespace)
         assert found is not None, f"{self.namespace}/{self.test_name} is gone"
         return found
 
-    def verdict(self, *, within: float = 120.0, generation: int | None = None) -> Object:
-        """The status once the test's current generation is Complete."""
+    def verdict(self, *, within: float = 120.0, generation: int | None = None, after: str = "") -> Object:
+        """The status once the test's current generation is Complete, in another run than ``after``."""
 
         def look() -> Object | None:
             found = self.resource()
@@ -86,6 +86,7 @@ class System:
             assert complete.get("status") == "True", summary(status)
             assert complete.get("observedGeneration") == wanted, summary(status)
             assert condition(status, "Running").get("status") == "False", summary(status)
+            assert not after or status["run"]["id"] != after, f"still the run before: {summary(status)}"
             return status
 
         return eventually(f"{self.namespace}/{self.test_name} to be Complete", look, within=within)
@@ -114,4 +115,4 @@ def sandboxes(test_uid: str = "") -> list[str]:
     selector = "app.kubernetes.io/managed-by=zerotrust-operator"
     if test_uid:
         selector += f",zerotrust.dev/test-uid={test_uid}"
-    return [item["metadata"]["name"] for item in kubectl.items("namespaces", "-l", selector)]
+    return [item["metadata"]["name"] for item in api.items("namespaces", labels=selector)]

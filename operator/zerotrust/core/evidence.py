@@ -45,6 +45,8 @@ class Evidence:
     wired: set[str] = field(default_factory=set)
     """Places whose probe the kubelet could reach: their network works, so silence means something."""
     greeted: set[str] = field(default_factory=set)
+    begun: float | None = None
+    """Unix time since when all probes are at work and all workloads ready."""
     count: int = 0
     """Lines taken so far."""
     _next: dict[str, int] = field(default_factory=dict)

@@ -17,6 +17,8 @@ from zerotrust.layers.base import Admitted, Approach, Case, Presents, Refused, T
 
 PATIENCE = 12.0
 """Seconds that whatever is not yet proven may still take once all probes are at work: plugins are eventual."""
+ATTEMPTS = 3
+"""Attempts that an unproven case gets within that time, however long a busy machine takes for them."""
 SETTLING = 5.0
 """Seconds in which a network policy of a fresh sandbox may still be on its way."""
 LOCKOUTS = frozenset({"http:401", "http:403", "network:TimedOut", "network:Prohibited"})
@@ -59,7 +61,10 @@ class _Finding:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges every case of a run by one body of evidence. ``waited``: seconds since all probes are at work."""
+    """Judges every case of a run by one body of evidence.
+
+    ``waited``: seconds since all probes are at work, infinite when the run's time is up.
+    """
 
     program: Program
     evidence: Evidence
@@ -108,14 +113,14 @@ class Judge:
 
     def _admitted(self, case: Case, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
         if not facts:
-            return _missing(waited >= self.patience)
+            return _missing(waited)
         last = facts[-1]
         word, seen = reading(ask, last), describe(ask, last)
         if got_in(ask, last):
             return _Finding(Verdict.PASS, "Admitted", "got in", seen, last)
         if last.outcome is Outcome.FAILED:
             return _Finding(Verdict.ERROR, "ProbeFailed", f"the probe could not try: {seen}", seen, last)
-        final = waited >= self.patience
+        final = self._is_final(facts, waited)
         refused = word in LOCKOUTS or (word.startswith("tls:") and last.tls is not None and bool(last.tls.alert))
         if refused and self.evidence.alive.get(case.boundary, False):
             text = f"a trusted identity was refused: {seen}"
@@ -127,7 +132,7 @@ class Judge:
         shown = next((f for f in reversed(facts) if f.tls and f.tls.certificates), None)
         if shown is None or shown.tls is None:
             text = "the server showed no certificate"
-            return _Finding(Verdict.INCONCLUSIVE, "NoCertificate", text, settled=waited >= self.patience)
+            return _Finding(Verdict.INCONCLUSIVE, "NoCertificate", text, settled=self._is_final(facts, waited))
         known = [self.evidence.shown.get(sha256) for sha256 in shown.tls.certificates]
         leaf, chain = known[0], tuple(der for der in known[1:] if der)
         if leaf is None:
@@ -147,7 +152,7 @@ class Judge:
         if any(fact.outcome is Outcome.FAILED for fact in facts[-1:]):
             seen = describe(ask, facts[-1])
             return _Finding(Verdict.ERROR, "ProbeFailed", f"the probe could not try: {seen}", seen, facts[-1])
-        final = waited >= self.patience
+        final = self._is_final(facts, waited)
         if any(fact.tls and fact.tls.withheld for fact in facts[-1:]):
             text = "the probe's own TLS library did not present the certificate, so nothing was tried"
             return _Finding(Verdict.ERROR, "NotPresented", text, describe(ask, facts[-1]), facts[-1])
@@ -156,7 +161,7 @@ class Judge:
             text = f"the probe at {trial.approach.place} was not reached by the kubelet: its own network may be dead"
             return _Finding(Verdict.INCONCLUSIVE, "SourceDead", text, settled=final)
         if not held:
-            return self._without_control(trial, ask, facts, final)
+            return self._without_control(case, trial, ask, facts, final)
         last = held[-1]
         seen = describe(ask, last)
         if reading(ask, last) in expects.reasons:
@@ -170,12 +175,12 @@ class Judge:
         # Only the network is eventual: a policy of a fresh sandbox may be on its way. A server's yes is a yes.
         eventual = ask.tls is None and ask.request is None
         lasted = last.started - facts[0].started >= SETTLING and len(entered) > 1
-        settled = not eventual or lasted or waited >= self.patience
+        settled = not eventual or lasted or self._is_final(facts, waited)
         return _Finding(Verdict.BREACH, "GotIn", f"an untrusted attempt got in: {seen}", seen, last, settled)
 
-    def _without_control(self, trial: Trial, ask: Ask, facts: list[Fact], final: bool) -> _Finding:
+    def _without_control(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], final: bool) -> _Finding:
         if not facts:
-            return _missing(final)
+            return _missing(float("inf") if final else 0.0)
         seen = describe(ask, facts[-1])
         if trial.control is None:
             text = (
@@ -184,7 +189,24 @@ class Judge:
             )
             return _Finding(Verdict.INCONCLUSIVE, "NoControl", text, seen, facts[-1], settled=final)
         text = f"refused ({seen}), but the trusted control did not get in before and after"
-        return _Finding(Verdict.INCONCLUSIVE, "ControlFailed", text, seen, facts[-1], settled=final)
+        hopeless = final and not self._control_comes_and_goes(case, trial)
+        return _Finding(Verdict.INCONCLUSIVE, "ControlFailed", text, seen, facts[-1], settled=hopeless)
+
+    def _control_comes_and_goes(self, case: Case, trial: Trial) -> bool:
+        """Whether the control got in lately: on a busy machine one that holds may only be a matter of time."""
+        if trial.control is None or self.evidence.begun is None:
+            return False
+        ids = [ask_id for ask_id, _ in self.program.of[case.boundary, trial.control]]
+        lately = [(self.program.asks[i], fact) for i in ids for fact in self.evidence.facts.get(i, [])[-10:]]
+        return any(got_in(ask, fact) for ask, fact in lately)
+
+    def _is_final(self, facts: list[Fact], waited: float) -> bool:
+        """Whether the case had its chances: time, and attempts made in it. A slow machine takes longer for them."""
+        if waited == float("inf"):
+            return True
+        begun = self.evidence.begun
+        made = sum(begun is not None and fact.started >= begun for fact in facts)
+        return waited >= self.patience and made >= ATTEMPTS
 
     def _held(self, case: Case, trial: Trial, fact: Fact) -> bool:
         """Whether the same door let the trusted in right before and right after this attempt."""
@@ -209,9 +231,9 @@ def _enforced_late(ask: Ask, facts: list[Fact], entered: list[Fact], expects: Re
     return late and len(after) > 1 and all(reading(ask, fact) in expects.reasons for fact in after)
 
 
-def _missing(final: bool) -> _Finding:
+def _missing(waited: float) -> _Finding:
     text = "the probe reported nothing for this case"
-    return _Finding(Verdict.ERROR, "FactsMissing", text, settled=final)
+    return _Finding(Verdict.ERROR, "FactsMissing", text, settled=waited == float("inf"))
 
 
 def _due(expects: Refused) -> str:

@@ -113,10 +113,13 @@ class HttpLayer(Layer[HttpSpec]):
         return approach if approach.call else replace(approach, call=self.control(boundary, identity))
 
     def allowed(self, boundary: Boundary, identity: str) -> list[Call]:
-        """The calls that the routes allow the identity, those that change nothing first."""
+        """The calls that the routes allow the identity: first those that change nothing, and ask for no token.
+
+        The fewer layers a control passes, the surer what its failure says.
+        """
         spec = self.of(boundary)
         calls = [call for route in spec.routes if route.allows(identity) for call in route.calls()] if spec else []
-        return sorted(calls, key=lambda call: not call.safe)
+        return sorted(calls, key=lambda call: (not call.safe, not call.anonymous))
 
     def control(self, boundary: Boundary, identity: str, *, token: bool = False) -> Call | None:
         """The call that proves best, repeated, that the identity gets in; with ``token``: one that asks for it."""

@@ -12,6 +12,8 @@ from zerotrust.probe.clock import now
 
 GATE_PATIENCE = 5.0
 """Seconds after the first control was answered for which all are waited for: one may never get in."""
+SILENCE_PATIENCE = 20.0
+"""Seconds after which a round is tried although nobody answers: that, too, has to be told."""
 GATE_SLOWER = 1.05
 """Waiting for a control grows so much rarer with each try, so that a long wait does not fill the log."""
 SLOWER, SLOWEST = 1.5, 10.0
@@ -71,9 +73,11 @@ class Rounds:
     def run(self) -> None:
         """Go round for ever; whoever started this ends it."""
         self._gate()
-        pause = self._plan.pause
+        pause, welcome = self._plan.pause, False
         while True:
-            self._round()
+            was, welcome = welcome, self._round()
+            if welcome and not was:
+                pause = self._plan.pause  # the door has just come up: look again soon
             self._pause(pause)
             pause = min(pause * SLOWER, max(SLOWEST, self._plan.pause))
 
@@ -82,7 +86,7 @@ class Rounds:
         waits = dict.fromkeys(self._controls, self._plan.interval / 5)
         missing = {ask.id for ask in self._controls}
         due = dict.fromkeys(self._controls, 0.0)
-        until, under_way = float("inf"), 0
+        until, under_way = now() + SILENCE_PATIENCE, 0
         while (missing and now() < until) or under_way:
             for ask in [ask for ask, at in due.items() if at <= now() < until]:
                 del due[ask]
@@ -102,16 +106,18 @@ class Rounds:
                 due[ask] = now() + waits[ask]
                 waits[ask] = min(waits[ask] * GATE_SLOWER, self._plan.interval)
 
-    def _round(self) -> None:
-        self._crew.all(self._controls)
+    def _round(self) -> bool:
+        """One round; whether every control got in before it."""
+        welcome = all(got_in(ask, fact) for ask, fact in self._crew.all(self._controls))
         asks = [ask for ask in self._others if ask.id not in self._settled]
         if not asks:
-            return
+            return welcome
         for ask, fact in self._crew.all(sorted(asks, key=self._expected, reverse=True)):
             self._took[ask.id] = fact.ended - fact.started
             if ask.cadence is Cadence.ONCE and got_in(ask, fact):
                 self._settled.add(ask.id)
         self._crew.all(self._controls)
+        return welcome
 
     def _expected(self, ask: Ask) -> float:
         """Seconds an ask may take: a dropped connection costs its whole timeout, so it must start first."""

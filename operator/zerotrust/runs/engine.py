@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from zerotrust.api import reasons
 from zerotrust.api.errors import ApiRefused, Reject, Wait
-from zerotrust.api.resource import seconds
+from zerotrust.api.resource import RERUN_ANNOTATION, seconds
 from zerotrust.api.status import Phase, Stages, Status, Verdict
 from zerotrust.api.status import Run as RunStatus
 from zerotrust.core import report
@@ -168,8 +168,9 @@ class Engine:
     async def _invalid(self, known: Tracked, error: Reject) -> None:
         meta = known.resource["metadata"]
         await self._remove_sandboxes(meta["uid"])
-        generation = meta.get("generation", 1)
+        generation, asked = meta.get("generation", 1), (meta.get("annotations") or {}).get(RERUN_ANNOTATION)
         status = report.invalid(known.status, generation, error.reason, error.message, self._stamp())
+        status = status.model_copy(update={"last_handled_rerun_at": asked})
         await self._write(known, status, telling.Event("Warning", error.reason, error.message))
 
     async def _start(self, known: Tracked, test: Test, trigger: str, attempt: int, scheduled: str | None) -> None:

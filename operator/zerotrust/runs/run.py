@@ -175,7 +175,7 @@ class Run:
             await self.watcher.explain()
             self.watcher.note(evidence)
             if self.at_work is None and self._all_at_work():
-                self.at_work = self.now()
+                self.at_work = evidence.begun = self.now()
                 self.stages["preparing"] = self.at_work - started
                 await self.progress(Phase.PROBING, reasons.RUNNING, f"{len(self.own_cases)} cases are being tried")
             if evidence.count != judged or self.at_work is not None:

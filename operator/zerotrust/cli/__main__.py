@@ -1,0 +1,5 @@
+"""``python -m zerotrust.cli``."""
+
+from zerotrust.cli import main
+
+main()
