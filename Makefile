@@ -49,6 +49,14 @@ unit: venv ## unit tests: no cluster needed
 e2e: images ## end-to-end tests on the real cluster
 	@$(IN_CLUSTER) pytest tests/e2e $(ARGS)
 
+MUTANTS ?= tests/mutants
+SYSTEMS ?= tests/systems
+
+.PHONY: mutants
+mutants: images ## break healthy systems on purpose: every mutant of MUTANTS on SYSTEMS must be found, and nothing else
+	@$(IN_CLUSTER) PYTHONPATH=. python -c 'from tests.harness.installation import install; install()'
+	@$(IN_CLUSTER) PYTHONPATH=. python -m tests.mutants --mutants '$(MUTANTS)' --systems '$(SYSTEMS)' $(ARGS)
+
 .PHONY: images
 images: cluster-up ## build every image, and load into the cluster what is missing or changed
 	@$(RUN)/python tests/cluster/images.py

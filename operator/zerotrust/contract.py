@@ -18,6 +18,8 @@ MAX_LINE_BYTES = 16_384
 """Longest line a probe may print; a longer one is not a line of ours."""
 PLAN_FILE = "plan.json"
 """Key of the plan in the probe's Secret; each credential is another key, ``<name>.pem``, certificates then key."""
+CONNECT_TIMEOUT = 1.2
+"""Seconds for a connection to open: long enough for one lost SYN, sent again after a second (RFC 6298)."""
 MAX_BODY_BYTES = 512
 MAX_HEADERS = 32
 MAX_HEADER_BYTES = 256
@@ -81,13 +83,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One thing to try: connect, then TLS if ``tls``, then a request if ``request``."""
+    """One thing to try: connect, then TLS if ``tls``, then a request if ``request``; all within ``timeout``."""
 
     id: str
     address: str
     port: int
     cadence: Cadence
-    timeout: float = 1.5
+    timeout: float = CONNECT_TIMEOUT
     tls: Tls | None = None
     request: Request | None = None
 
@@ -111,7 +113,7 @@ class Plan:
     """Seconds after which the probe stops by itself."""
     listen: int
     """The probe's own port, where the kubelet's startup probe must reach it."""
-    interval: float = 0.5
+    interval: float = 0.3
     """Seconds between controls while nothing else is under way; a fifth of it until the first one got in."""
     pause: float = 1.0
     """Seconds between the end of a round and the start of the next."""

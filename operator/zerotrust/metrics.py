@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 from zerotrust.api.status import Status, Verdict
 
 TEST_VERDICTS = (Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+COUNTED = {"passed": "pass", "breaches": "breach", "lockouts": "lockout", "errors": "error"}
+"""Verdicts by the summary's names for their counts, where they differ."""
 _SECONDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 120, 300, 600)
 
 
@@ -76,7 +78,7 @@ def _tests(tests: Sequence[Shown]) -> Iterator[Metric]:
             verdict.add_metric([*labels, kind.lower()], float(status.verdict is kind))
         if status.summary:
             for name, count in status.summary.model_dump(exclude={"total"}).items():
-                cases.add_metric([*labels, name], count)
+                cases.add_metric([*labels, COUNTED.get(name, name)], count)
         if status.run and status.run.completion_time:
             last.add_metric(labels, datetime.fromisoformat(status.run.completion_time).timestamp())
             took.add_metric(labels, status.run.duration_seconds or 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,11 +18,11 @@ from zerotrust.core.test import parse
 
 
 @pytest.fixture(scope="module")
-def healthy(systems: SystemFactory) -> Iterator[System]:
+def healthy(systems: SystemFactory) -> System:
     """The gateway after one run."""
     system = systems("gateway").apply()
     system.verdict()
-    yield system
+    return system
 
 
 @pytest.fixture

@@ -41,7 +41,14 @@ def no_sandboxes(uid: str, within: float = 90.0) -> None:
 def edit(system: System, **run: object) -> None:
     """Change spec.run of a test that exists."""
     kubectl.kubectl(
-        "patch", KIND, system.test_name, "-n", system.namespace, "--type=merge", "-p", json.dumps({"spec": {"run": run}})
+        "patch",
+        KIND,
+        system.test_name,
+        "-n",
+        system.namespace,
+        "--type=merge",
+        "-p",
+        json.dumps({"spec": {"run": run}}),
     )
 
 

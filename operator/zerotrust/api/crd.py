@@ -79,6 +79,9 @@ def _clean(schema: Any, definitions: dict[str, Any]) -> Any:
         return {**_clean(definitions[name], definitions), **_clean(extra, definitions)}
     if "anyOf" in schema:
         return _union(schema, definitions)
+    if "patternProperties" in schema:  # keys cannot be checked by the API server, values can
+        (values,) = schema["patternProperties"].values()
+        schema = {**schema, "additionalProperties": values}
     if "const" in schema:
         schema = {**schema, "enum": [schema["const"]]}
     kept = {key: value for key, value in schema.items() if key in _KEPT}

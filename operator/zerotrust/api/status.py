@@ -46,12 +46,20 @@ class Summary(Spec):
 
 
 class Stages(Spec):
-    """Where a run's time went, in seconds."""
+    """Where a run's time went, in seconds. All but queued and probing count from the start of the run."""
 
     queued: float | None = None
-    preparing: float | None = None
-    probing: float | None = None
+    sandbox: float | None = None
+    """Until the namespaces stood and the credentials were made."""
+    workloads: float | None = None
+    """Until everything of the sandbox was created."""
+    addresses: float | None = None
+    """Until every door had an address and the probes were created."""
     first_fact: float | None = None
+    preparing: float | None = None
+    """Until all workloads were ready and all probes at work."""
+    probing: float | None = None
+    """From then until the verdict."""
 
 
 class Run(Spec):

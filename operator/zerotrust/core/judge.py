@@ -5,7 +5,7 @@ Nothing here knows a case by its id; a case says what it expects and the judge c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from zerotrust.api.status import Verdict
@@ -14,6 +14,7 @@ from zerotrust.core.evidence import Evidence
 from zerotrust.core.plan import Program
 from zerotrust.core.reading import describe, reading
 from zerotrust.layers.base import Admitted, Approach, Case, Presents, Refused, Trial
+from zerotrust.layers.mtls import REFUSALS as TLS_REFUSALS
 
 PATIENCE = 12.0
 """Seconds that whatever is not yet proven may still take once all probes are at work: plugins are eventual."""
@@ -21,7 +22,8 @@ ATTEMPTS = 3
 """Attempts that an unproven case gets within that time, however long a busy machine takes for them."""
 SETTLING = 5.0
 """Seconds in which a network policy of a fresh sandbox may still be on its way."""
-LOCKOUTS = frozenset({"http:401", "http:403", "network:TimedOut", "network:Prohibited"})
+SILENCES = frozenset({"network:TimedOut", "network:Prohibited"})
+LOCKOUTS = TLS_REFUSALS | SILENCES
 SEVERITY = (
     Verdict.BREACH,
     Verdict.LOCKOUT,
@@ -105,13 +107,13 @@ class Judge:
     def _expect(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
         match case.expects:
             case Admitted():
-                return self._admitted(case, ask, facts, waited)
+                return self._admitted(case, trial, ask, facts, waited)
             case Presents(identity):
                 return self._presents(identity, ask, facts, waited)
             case Refused() as refused:
                 return self._refused(case, refused, trial, ask, facts, waited)
 
-    def _admitted(self, case: Case, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
+    def _admitted(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
         if not facts:
             return _missing(waited)
         last = facts[-1]
@@ -121,8 +123,9 @@ class Judge:
         if last.outcome is Outcome.FAILED:
             return _Finding(Verdict.ERROR, "ProbeFailed", f"the probe could not try: {seen}", seen, last)
         final = self._is_final(facts, waited)
-        refused = word in LOCKOUTS or (word.startswith("tls:") and last.tls is not None and bool(last.tls.alert))
-        if refused and self.evidence.alive.get(case.boundary, False):
+        if word in SILENCES and trial.approach.place not in self.evidence.wired:
+            return _dead(trial, final)
+        if word in LOCKOUTS and self.evidence.alive.get(case.boundary, False):
             text = f"a trusted identity was refused: {seen}"
             return _Finding(Verdict.LOCKOUT, "Refused", text, seen, last, settled=final)
         text = f"a trusted identity did not get in, but nothing refused it: {seen}"
@@ -158,11 +161,12 @@ class Judge:
             return _Finding(Verdict.ERROR, "NotPresented", text, describe(ask, facts[-1]), facts[-1])
         held = [fact for fact in facts if self._held(case, trial, fact)]
         if trial.approach.place not in self.evidence.wired:
-            text = f"the probe at {trial.approach.place} was not reached by the kubelet: its own network may be dead"
-            return _Finding(Verdict.INCONCLUSIVE, "SourceDead", text, settled=final)
+            return _dead(trial, final)
         if not held:
             return self._without_control(case, trial, ask, facts, final)
-        last = held[-1]
+        # What came after the last proof must not speak against it, though no control brackets it yet.
+        against = [f for f in facts[facts.index(held[-1]) :] if reading(ask, f) not in expects.reasons]
+        last = against[-1] if against else held[-1]
         seen = describe(ask, last)
         if reading(ask, last) in expects.reasons:
             return _Finding(Verdict.PASS, "Refused", "refused, and the control held", seen, last)
@@ -189,16 +193,24 @@ class Judge:
             )
             return _Finding(Verdict.INCONCLUSIVE, "NoControl", text, seen, facts[-1], settled=final)
         text = f"refused ({seen}), but the trusted control did not get in before and after"
-        hopeless = final and not self._control_comes_and_goes(case, trial)
+        comes_and_goes, dead = self._control_lately(case, trial)
+        hopeless = (final and not comes_and_goes) or (dead and waited >= self.patience)
         return _Finding(Verdict.INCONCLUSIVE, "ControlFailed", text, seen, facts[-1], settled=hopeless)
 
-    def _control_comes_and_goes(self, case: Case, trial: Trial) -> bool:
-        """Whether the control got in lately: on a busy machine one that holds may only be a matter of time."""
-        if trial.control is None or self.evidence.begun is None:
-            return False
+    def _control_lately(self, case: Case, trial: Trial) -> tuple[bool, bool]:
+        """Whether the control got in lately, and whether it had its chances and never did.
+
+        On a busy machine a control that comes and goes may hold with a little time; behind one that is dead,
+        probes try nothing twice.
+        """
+        begun = self.evidence.begun
+        if trial.control is None or begun is None:
+            return False, False
         ids = [ask_id for ask_id, _ in self.program.of[case.boundary, trial.control]]
         lately = [(self.program.asks[i], fact) for i in ids for fact in self.evidence.facts.get(i, [])[-10:]]
-        return any(got_in(ask, fact) for ask, fact in lately)
+        chances = sum(fact.started >= begun for _, fact in lately)
+        got = any(got_in(ask, fact) for ask, fact in lately)
+        return got, chances >= ATTEMPTS and not got
 
     def _is_final(self, facts: list[Fact], waited: float) -> bool:
         """Whether the case had its chances: time, and attempts made in it. A slow machine takes longer for them."""
@@ -236,6 +248,11 @@ def _missing(waited: float) -> _Finding:
     return _Finding(Verdict.ERROR, "FactsMissing", text, settled=waited == float("inf"))
 
 
+def _dead(trial: Trial, final: bool) -> _Finding:
+    text = f"the probe at {trial.approach.place} was not reached by the kubelet: its own network may be dead"
+    return _Finding(Verdict.INCONCLUSIVE, "SourceDead", text, settled=final)
+
+
 def _due(expects: Refused) -> str:
     return ", ".join(sorted(reason.partition(":")[2] for reason in expects.reasons))
 
@@ -246,12 +263,7 @@ def _tried(trial: Trial, what: str) -> str:
     return (changed or what)[:256]
 
 
-def canary_faults(judgements: Mapping[str, Judgement], twin: str) -> list[Judgement]:
-    """The canary's cases that did not come out as a known hole must, and the twin if it was not closed."""
-    faults = []
-    for id_, judgement in judgements.items():
-        trusted = isinstance(judgement.case.expects, Admitted)
-        due = Verdict.PASS if trusted or id_ == twin else Verdict.BREACH
-        if judgement.verdict is not due:
-            faults.append(judgement)
-    return faults
+def is_due(judgement: Judgement, twin: str) -> bool:
+    """Whether a case of the canary came out as a known hole must: found, and its twin found closed."""
+    trusted = isinstance(judgement.case.expects, Admitted)
+    return judgement.verdict is (Verdict.PASS if trusted or judgement.case.id == twin else Verdict.BREACH)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zerotrust.contract import Ask, Cadence, Request, Tls
+from zerotrust.contract import CONNECT_TIMEOUT, Ask, Cadence, Request, Tls
 from zerotrust.core.test import CANARY, OUTSIDE, Test
 from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Ref, Refused, Trial, Via
 from zerotrust.layers.http import HttpSpec, Route
@@ -17,7 +17,6 @@ CANARY_PORT = 18444
 """The canary's open door; the next port is the twin: it listens too, and a policy of our own closes it."""
 TWIN_PORT = CANARY_PORT + 1
 TWIN_CASE = f"{CANARY}/network/neighbour-port/{CANARY}"
-CONNECT_TIMEOUT = 1.5
 REQUEST_TIMEOUT = 4.0
 ALERT_PATIENCE = 0.3
 CANARY_AUDIENCE = "canary"
@@ -71,6 +70,8 @@ class Door:
 
     service: str
     pod: str
+    port: int | None = None
+    """The pod's own port behind the Service's, where it is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +184,20 @@ def _ask(id_: str, cadence: Cadence, approach: Approach, boundary: Boundary, doo
     return Ask(
         id=id_,
         address=door.pod if approach.via is Via.POD else door.service,
-        port=approach.port,
+        port=_port(approach, boundary, door),
         cadence=cadence,
         timeout=REQUEST_TIMEOUT if approach.tls or approach.call else CONNECT_TIMEOUT,
         tls=tls,
         request=_request(approach.call, boundary.host, token) if approach.call else None,
     )
+
+
+def _port(approach: Approach, boundary: Boundary, door: Door) -> int:
+    """A Service may translate its port: at the pod, the neighbour of the pod's own port is meant."""
+    if approach.via is Via.SERVICE or door.port is None:
+        return approach.port
+    moved = approach.port + door.port - boundary.port
+    return moved if 0 < moved < 65536 else 2 * door.port - moved
 
 
 def _is_welcome(approach: Approach, boundary: Boundary) -> bool:

@@ -34,7 +34,8 @@ def reading(ask: Ask, fact: Fact) -> str:
 def describe(ask: Ask, fact: Fact) -> str:
     """What was seen, in one bounded, printable line for a person."""
     word = reading(ask, fact)
-    stage, _, what = word.partition(":")
+    stage, _, rest = word.partition(":")
+    what = printable(rest, 60)
     text = {
         "network": f"connection {what}",
         "tls": f"TLS {what}",

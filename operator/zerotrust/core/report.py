@@ -256,14 +256,12 @@ def suspended(previous: Status, spec: TestSpec, generation: int, now: str) -> St
     """Status of a suspended test: a verdict of this generation stands, otherwise there is none."""
     current = previous.verdict is not None and previous.observed_generation == generation
     if current:
-        kept = tuple(c for c in previous.conditions if c.type != "Running")
-        idle = conditions(
-            Situation.RERUN, None, spec.run.gate, reasons.SUSPENDED, "", previous.conditions, generation, now
-        )
-        running = next(c for c in idle if c.type == "Running")
-        stopped = running.model_copy(update={"status": "False", "reason": reasons.SUSPENDED})
         return previous.model_copy(
-            update={"phase": Phase.COMPLETE, "next_schedule_time": None, "conditions": (*kept, stopped)}
+            update={
+                "phase": Phase.COMPLETE,
+                "next_schedule_time": None,
+                "conditions": _idle(previous.conditions, generation, now),
+            }
         )
     message = "spec.run.suspend is set: nothing runs until it is unset"
     return previous.model_copy(
@@ -273,6 +271,8 @@ def suspended(previous: Status, spec: TestSpec, generation: int, now: str) -> St
             "verdict": None,
             "summary": None,
             "results": (),
+            "results_total": None,
+            "results_truncated": None,
             "next_schedule_time": None,
             "conditions": conditions(
                 Situation.SUSPENDED, None, spec.run.gate, reasons.SUSPENDED, message,
@@ -280,6 +280,20 @@ def suspended(previous: Status, spec: TestSpec, generation: int, now: str) -> St
             ),
         }
     )  # fmt: skip
+
+
+def _idle(previous: Sequence[Condition], generation: int, now: str) -> tuple[Condition, ...]:
+    """The conditions as they are, and no run under way."""
+    old = next((c for c in previous if c.type == "Running"), None)
+    since = old.last_transition_time if old and old.status == "False" else now
+    idle = Condition(
+        type="Running",
+        status="False",
+        reason=reasons.SUSPENDED,
+        last_transition_time=since,
+        observed_generation=generation,
+    )
+    return (*(c for c in previous if c.type != "Running"), idle)
 
 
 def _line(result: Outcome) -> str:
@@ -297,7 +311,7 @@ def _line(result: Outcome) -> str:
 
 
 def _bounded(status: Status) -> Status:
-    while len(dump(status)) > MAX_STATUS_BYTES and status.results:
+    while len(dump(status).encode()) > MAX_STATUS_BYTES and status.results:
         keep = status.results[: len(status.results) * 3 // 4]
         status = status.model_copy(update={"results": keep, "results_truncated": True})
     return status
@@ -305,7 +319,7 @@ def _bounded(status: Status) -> Status:
 
 def dump(status: Status) -> str:
     """The status as it goes over the wire."""
-    return json.dumps(as_dict(status), separators=(",", ":"))
+    return json.dumps(as_dict(status), separators=(",", ":"), ensure_ascii=False)
 
 
 def as_dict(status: Status) -> dict[str, Any]:

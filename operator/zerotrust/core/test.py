@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from pydantic import ValidationError
 
 from zerotrust.api import reasons
 from zerotrust.api.errors import Reject
 from zerotrust.api.resource import RERUN_ANNOTATION, BoundaryBase, TestSpec
 from zerotrust.layers.base import OUTSIDER, Boundary, Layer
+from zerotrust.layers.http import HttpSpec
 from zerotrust.trust.identity import Identity
 
 OUTSIDE = "outside"
 """Zone of the stranger and the canary: a namespace that no author shapes."""
 CANARY = "canary"
 RESERVED = frozenset({OUTSIDER, CANARY, "anonymous"})
+LABEL_KEY = re.compile(
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
 STANDARD_CLAIMS = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id"})
 MAX_PROBLEMS = 5
+MAX_CELLS = 512
+"""Identities times calls of one boundary: every cell is tried, in several spellings, and has to fit into a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ def _view(boundary: BoundaryBase, spec: TestSpec) -> Boundary:
     served = frozenset(
         other.service.port
         for other in spec.boundaries
-        if (other.service.zone, other.service.name) == (boundary.service.zone, boundary.service.name)
+        if other.service.zone == boundary.service.zone  # another Service may stand before the same pods
     )
     return Boundary(
         name=boundary.name,
@@ -122,9 +130,14 @@ def _problems(spec: TestSpec, boundaries: tuple[Boundary, ...]) -> Iterator[str]
             yield f"identity {item.name} lives in zone {item.zone}, which sandbox.zones does not declare"
         for claim in sorted(STANDARD_CLAIMS & item.claims.keys()):
             yield f"identity {item.name}: claim {claim} is the issuer's own, take it off claims"
+        for key in item.pod_labels:
+            if not LABEL_KEY.fullmatch(key):
+                yield f"identity {item.name}: podLabels {key[:80]!r} is no label's name"
         if item.name in RESERVED:
             yield f"identity {item.name}: the name is the operator's own, choose another"
     for boundary in boundaries:
+        if boundary.name == CANARY:
+            yield f"boundary {CANARY}: the name is the operator's own, choose another"
         yield from (f"boundary {boundary.name}: {problem}" for problem in _boundary(boundary, spec, zones))
     yield from _when(spec)
 
@@ -142,6 +155,11 @@ def _boundary(boundary: Boundary, spec: TestSpec, zones: list[str]) -> Iterator[
         for name in _named(boundary, layer.name):
             if name not in boundary.identities:
                 yield f"{layer.name}.allow names {name}, who is not in identities"
+    http = boundary.specs.get("http")
+    calls = sum(len(route.methods) for route in http.routes) if isinstance(http, HttpSpec) else 0
+    if (cells := len(boundary.identities) * calls) > MAX_CELLS:
+        sides = f"{len(boundary.identities)} identities times {calls} calls"
+        yield f"{sides} are {cells} cells, at most {MAX_CELLS} are tried: split the boundary"
     for layer in boundary.layers:
         yield from layer.check(boundary)
 
@@ -167,6 +185,9 @@ def _duplicates(where: str, names: list[str]) -> Iterator[str]:
 def _when(spec: TestSpec) -> Iterator[str]:
     if spec.run.schedule is not None and not _is_cron(spec.run.schedule):
         yield f"run.schedule {spec.run.schedule!r} is not five-field cron, such as '0 */6 * * *'"
+    for index, waiver in enumerate(spec.waivers):
+        if not _is_day(waiver.until):
+            yield f"waivers[{index}].until {waiver.until} is no day of the calendar"
     try:
         zoneinfo.ZoneInfo(spec.run.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -174,4 +195,18 @@ def _when(spec: TestSpec) -> Iterator[str]:
 
 
 def _is_cron(text: str) -> bool:
-    return len(text.split()) == 5 and bool(croniter.is_valid(text))
+    if len(text.split()) != 5 or not croniter.is_valid(text):
+        return False
+    try:
+        croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
+    except CroniterError:  # a day that never comes
+        return False
+    return True
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -23,7 +23,7 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         peers = json.loads(env.get("ZT_DNS_PEERS") or "[]")
     except ValueError:
         raise BadSetting("ZT_DNS_PEERS", "is not JSON: give a list of NetworkPolicy peers") from None
-    if not isinstance(peers, list):
+    if not isinstance(peers, list) or not all(isinstance(peer, dict) for peer in peers):
         raise BadSetting("ZT_DNS_PEERS", "is not a list of NetworkPolicy peers")
     return Settings(
         probe_image=env.get("ZT_PROBE_IMAGE") or f"zerotrust.local/zerotrust-probe:{__version__}",
@@ -42,6 +42,6 @@ def listen_port(env: Mapping[str, str]) -> int:
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     text = env.get(name) or str(default)
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not (text.isascii() and text.isdigit() and len(text) < 9) or not low <= int(text) <= high:
         raise BadSetting(name, f"is {text[:40]!r}: give a number from {low} to {high}")
     return int(text)

@@ -205,6 +205,10 @@ class Layer(Generic[S]):
         """Whether this layer's declared trust covers the identity."""
         raise NotImplementedError
 
+    def lets(self, boundary: Boundary, identity: str, call: Call) -> bool:
+        """Whether an approach dressed for the identity passes this layer with this very call."""
+        return self.admits(boundary, identity)
+
     def dress(self, boundary: Boundary, identity: str, approach: Approach) -> Approach:
         """The approach with what this layer asks of the identity."""
         raise NotImplementedError
@@ -273,6 +277,10 @@ class Boundary:
             if not layer.admits(self, identity):
                 return False
         return True
+
+    def lets(self, identity: str, call: Call) -> bool:
+        """Whether the identity's good approach with this call passes every layer."""
+        return all(layer.lets(self, identity, call) for layer in self.layers)
 
     def good(self, identity: str, call: Call | None = None) -> Approach | None:
         """The identity's full approach (with ``call``, if given), or None where nobody has a place to try from."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
@@ -31,6 +33,7 @@ from zerotrust.layers.names import Names
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANYONE = "Anyone"
 UNDECLARED = "zerotrust-undeclared"
+DOT_SEGMENT = re.compile(r"(^|/|%2f)(\.|%2e){1,2}(/|%2f|$)", re.IGNORECASE)
 
 REFUSALS = statuses(401, 403, 404)
 """404 too: to hide what exists from those who may not see it is a refusal (RFC 9110 section 15.5.4)."""
@@ -72,13 +75,23 @@ class Route(Spec):
     def calls(self) -> Iterator[Call]:
         """One call for each method."""
         for method in self.methods:
-            path = self.path[:-1] + "zerotrust" if self.path.endswith("/*") else self.path
-            call = (self.request or RequestSpec()).call(method, path)
+            call = (self.request or RequestSpec()).call(method, self.target)
             call = replace(call, method=method, anonymous=self.allow == ANYONE)
             yield replace(call, success=self.success) if self.success else call
 
     def allows(self, identity: str) -> bool:
         return self.allow == ANYONE or identity in self.allow
+
+    def covers(self, call: Call) -> bool:
+        """Whether a call is one of this route."""
+        below = self.path.endswith("/*") and call.target.startswith(self.path[:-1])
+        return call.method in self.methods and (below or call.target == self.target)
+
+    @property
+    def target(self) -> str:
+        """What is asked for: the example's path, else the route's own, or one below it."""
+        path = self.path[:-1] + "zerotrust" if self.path.endswith("/*") else self.path
+        return (self.request.path if self.request else None) or path
 
     @property
     def slug(self) -> str:
@@ -118,7 +131,8 @@ class HttpLayer(Layer[HttpSpec]):
         The fewer layers a control passes, the surer what its failure says.
         """
         spec = self.of(boundary)
-        calls = [call for route in spec.routes if route.allows(identity) for call in route.calls()] if spec else []
+        routes = [route for route in spec.routes if route.allows(identity)] if spec else []
+        calls = [call for route in routes for call in self.calls(boundary, route)]
         return sorted(calls, key=lambda call: (not call.safe, not call.anonymous))
 
     def control(self, boundary: Boundary, identity: str, *, token: bool = False) -> Call | None:
@@ -126,21 +140,49 @@ class HttpLayer(Layer[HttpSpec]):
         spec = self.of(boundary)
         calls = self.allowed(boundary, identity)
         if spec and spec.control and calls:
-            return spec.control.call("GET", "/")
+            own = spec.control.call("GET", "/")
+            own = replace(own, anonymous=self.open_to_all(boundary, own))
+            if self.allows(boundary, identity, own) and not (token and own.anonymous):
+                return own
         return next((call for call in calls if not (token and call.anonymous)), None)
 
     def allows(self, boundary: Boundary, identity: str, call: Call) -> bool:
         """Whether some route lets the identity make this very call."""
-        return any((c.method, c.target) == (call.method, call.target) for c in self.allowed(boundary, identity))
+        spec = self.of(boundary)
+        return any(route.allows(identity) and route.covers(call) for route in spec.routes) if spec else False
+
+    def open_to_all(self, boundary: Boundary, call: Call) -> bool:
+        """Whether some route lets anyone make this very call, without a token."""
+        spec = self.of(boundary)
+        return any(route.allow == ANYONE and route.covers(call) for route in spec.routes) if spec else False
+
+    def calls(self, boundary: Boundary, route: Route) -> Iterator[Call]:
+        """A route's calls; those that another route opens to anyone ask for no token either."""
+        for call in route.calls():
+            yield replace(call, anonymous=self.open_to_all(boundary, call))
+
+    def lets(self, boundary: Boundary, identity: str, call: Call) -> bool:
+        return self.allows(boundary, identity, call)
+
+    def declares(self, boundary: Boundary, call: Call) -> bool:
+        """Whether some route is about this very call."""
+        spec = self.of(boundary)
+        return any(route.covers(call) for route in spec.routes) if spec else False
 
     def closed_to(self, boundary: Boundary, identity: str) -> Iterator[Call]:
         """The declared calls that ask for a token and that no route allows the identity."""
         spec = self.of(boundary)
         for route in spec.routes if spec else ():
-            yield from (c for c in route.calls() if not c.anonymous and not self.allows(boundary, identity, c))
+            calls = self.calls(boundary, route)
+            yield from (c for c in calls if not c.anonymous and not self.allows(boundary, identity, c))
 
     def check(self, boundary: Boundary) -> Iterator[str]:
         spec = self.of(boundary)
+        if spec and spec.control and not self.declares(boundary, spec.control.call("GET", "/")):
+            yield "http.control is a request that no route declares: declare it, or take another"
+        named = any(route.allow != ANYONE for route in spec.routes) if spec else False
+        if named and not boundary.specs.keys() & {"mtls", "jwt"}:
+            yield "http routes that name identities need mtls or jwt: without either nobody can tell who calls"
         for index, route in enumerate(spec.routes if spec else ()):
             for name in route.allow if route.allow != ANYONE else ():
                 shut = next((layer for layer in boundary.layers if not layer.admits(boundary, name)), None)
@@ -163,22 +205,28 @@ def _callers(boundary: Boundary) -> list[str]:
     return [name for name in boundary.identities if boundary.admits(name, beyond=http.name)]
 
 
-def _bracket(boundary: Boundary, call: Call, place: str) -> Approach | None:
+def _bracket(boundary: Boundary, identity: str, call: Call, place: str) -> Approach | None:
     """The control of a call: the same door where an identity may use it harmlessly, else a harmless one.
 
-    Made from the place of the refused attempt, so that only the identity differs.
+    Made from the place of the refused attempt, and by the same identity where it may, so that one thing differs.
     """
-    callers = [name for name in _callers(boundary) if http.admits(boundary, name)]
-    if call.safe:
-        for name in callers:
-            if http.allows(boundary, name, call):
-                good = boundary.good(name, call)
-                return replace(good, place=place) if good else None
-    for name in callers:
-        good = boundary.good(name)
+    names = sorted(boundary.identities, key=lambda name: name != identity)
+    for name in names:
+        if call.safe and boundary.lets(name, call):
+            good = boundary.good(name, call)
+            return replace(good, place=place) if good else None
+    for name in names:
+        harmless = _harmless(boundary, name, call)
+        good = boundary.good(name, harmless) if harmless and boundary.lets(name, harmless) else None
         if good:
             return replace(good, place=place)
     return None
+
+
+def _harmless(boundary: Boundary, identity: str, call: Call) -> Call | None:
+    """A call of the identity's own that changes nothing, through the same layers as ``call`` where there is one."""
+    same = http.control(boundary, identity, token=not call.anonymous)
+    return same if same and same.safe else http.control(boundary, identity)
 
 
 def _tried(boundary: Boundary, identity: str, calls: list[tuple[str, Call]]) -> tuple[Trial, ...]:
@@ -186,15 +234,17 @@ def _tried(boundary: Boundary, identity: str, calls: list[tuple[str, Call]]) -> 
     for label, call in calls:
         approach = boundary.good(identity, call)
         if approach:
-            trials.append(Trial(label, approach, _bracket(boundary, call, approach.place)))
+            trials.append(Trial(label, approach, _bracket(boundary, identity, call, approach.place)))
     return tuple(trials)
 
 
 def _slugs(spec: HttpSpec) -> dict[str, Route]:
+    """Routes by their names; where several would share one, each gets a mark of its own, wherever it stands."""
+    names = Counter(declared.slug for declared in spec.routes)
     slugs: dict[str, Route] = {}
     for declared in spec.routes:
         mark = hashlib.sha256(f"{declared.methods} {declared.path}".encode()).hexdigest()[:6]
-        slugs[f"{declared.slug}-{mark}" if declared.slug in slugs else declared.slug] = declared
+        slugs[declared.slug if names[declared.slug] == 1 else f"{declared.slug}-{mark}"] = declared
     return slugs
 
 
@@ -212,13 +262,12 @@ def route(boundary: Boundary) -> Iterator[Draft]:
 
 
 def _cell(boundary: Boundary, declared: Route, slug: str, name: str) -> Draft:
-    calls = [(f"{call.method} {call.target}", call) for call in declared.calls()]
-    open_to = [c for c in calls if http.allows(boundary, name, c[1])]
-    if declared.allows(name) and boundary.admits(name, beyond=http.name):
-        approaches = [(label, boundary.good(name, call)) for label, call in open_to]
+    calls = [(f"{call.method} {call.target}", call) for call in http.calls(boundary, declared)]
+    closed = [(label, call) for label, call in calls if not boundary.lets(name, call)]
+    if declared.allows(name) and not closed:
+        approaches = [(label, boundary.good(name, call)) for label, call in calls]
         trials = tuple(Trial(label, good, good) for label, good in approaches if good)
         return Draft(name, Admitted(), trials, name=slug)
-    closed = [c for c in calls if c not in open_to or not boundary.admits(name, beyond=http.name)]
     if not closed:
         return Draft(name, Admitted(), (), name=slug, skipped="another route allows these calls")
     return Draft(name, Refused(REFUSALS | OUTER_REFUSALS), _tried(boundary, name, closed), name=slug)
@@ -249,17 +298,14 @@ def undeclared_path(boundary: Boundary) -> Iterator[Draft]:
 def undeclared_method(boundary: Boundary) -> Iterator[Draft]:
     """A trusted identity cannot use a method that no route declares for the path."""
     spec = http.of(boundary)
-    declared: dict[str, set[str]] = {}
-    for item in spec.routes if spec else ():
-        for call in item.calls():
-            declared.setdefault(call.target, set()).add(call.method)
+    targets = dict.fromkeys(call.target for item in (spec.routes if spec else ()) for call in item.calls())
     for name in _callers(boundary):
         used = {call.target for call in http.allowed(boundary, name)}
         calls = [
             (f"{method} {path}", Call(method, path))
-            for path, methods in declared.items()
+            for path in targets
             for method in METHODS
-            if path in used and method not in methods
+            if path in used and not http.declares(boundary, Call(method, path))
         ]
         if calls:
             yield Draft(name, Refused(METHOD_REFUSALS), _tried(boundary, name, calls))
@@ -278,6 +324,7 @@ def spelling(function: Spelling) -> Spelling:
                 for approach, control in attempts
                 if approach.call and approach.call.target != "/"
                 for target in dict.fromkeys(function(approach.call.target))
+                if not _is_open(boundary, name, approach.call, target)
             ]
             if trials:
                 yield Draft(name, Refused(PATH_REFUSALS), tuple(trials))
@@ -292,6 +339,16 @@ def spelling(function: Spelling) -> Spelling:
     return function
 
 
+def _is_open(boundary: Boundary, name: str, call: Call, target: str) -> bool:
+    """Whether a spelling is the path of a call that some route allows, so that it is no way around."""
+    if DOT_SEGMENT.search(target):
+        return False
+    forms = [replace(call, target=form) for form in (target, unquote(target))]
+    if http.allows(boundary, name, call):
+        return any(http.open_to_all(boundary, form) for form in forms)
+    return any(http.allows(boundary, name, form) for form in forms)
+
+
 def _shut_out(boundary: Boundary) -> dict[str, list[tuple[Approach, Approach | None]]]:
     """For each identity, its approaches to calls that are closed to it, with their controls.
 
@@ -302,14 +359,14 @@ def _shut_out(boundary: Boundary) -> dict[str, list[tuple[Approach, Approach | N
         for call in http.closed_to(boundary, name):
             approach = boundary.good(name, call)
             if approach:
-                found.setdefault(name, []).append((approach, _bracket(boundary, call, approach.place)))
+                found.setdefault(name, []).append((approach, _bracket(boundary, name, call, approach.place)))
     if found or "jwt" not in boundary.specs:
         return found
     for name in _callers(boundary)[:1]:
         for call in http.allowed(boundary, name):
             good = boundary.good(name, call)
             if good and good.token:
-                control = _bracket(boundary, call, good.place)
+                control = _bracket(boundary, name, call, good.place)
                 found.setdefault(name, []).append((replace(good, token=None), control))
     return found
 
@@ -342,6 +399,8 @@ def path_encoded_slash(path: str) -> list[str]:
 def path_encoded_letter(path: str) -> list[str]:
     """A path with percent-encoded letters does not get around the rule for it."""
     first = path.lstrip("/")[:1]
+    if not first:
+        return []
     once = path.replace(first, f"%{ord(first):02x}", 1)
     return [once, once.replace("%", "%25", 1)]
 

@@ -16,6 +16,7 @@ from zerotrust.layers.base import (
     Admitted,
     Approach,
     Boundary,
+    Call,
     Draft,
     Layer,
     Ref,
@@ -49,6 +50,9 @@ class JwtLayer(Layer[JwtSpec]):
     def admits(self, boundary: Boundary, identity: str) -> bool:
         spec = self.of(boundary)
         return spec is None or spec.allow is None or identity in spec.allow
+
+    def lets(self, boundary: Boundary, identity: str, call: Call) -> bool:
+        return call.anonymous or self.admits(boundary, identity)
 
     def dress(self, boundary: Boundary, identity: str, approach: Approach) -> Approach:
         if approach.call is None or approach.call.anonymous:
@@ -247,5 +251,5 @@ def _closed_to(boundary: Boundary, name: str) -> tuple[Approach, Approach] | Non
         for call in closed:
             good = boundary.good(trusted, call) if http.allows(boundary, trusted, call) else None
             if good:
-                return good, harmless
+                return good, good if call.safe else harmless
     return None

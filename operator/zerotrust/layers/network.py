@@ -13,6 +13,7 @@ from zerotrust.layers.base import (
     Admitted,
     Approach,
     Boundary,
+    Call,
     Draft,
     Layer,
     Refused,
@@ -39,6 +40,10 @@ class NetworkLayer(Layer[NetworkSpec]):
     def admits(self, boundary: Boundary, identity: str) -> bool:
         spec = self.of(boundary)
         return spec is None or identity in spec.allow
+
+    def lets(self, boundary: Boundary, identity: str, call: Call) -> bool:
+        """Its good approach is made from a place that has access, its own or another's."""
+        return True
 
     def dress(self, boundary: Boundary, identity: str, approach: Approach) -> Approach:
         """From the identity's own place where that has access, else from the first place that has."""

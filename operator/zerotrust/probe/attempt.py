@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zerotrust.contract import Ask, Fact, HttpSeen, Outcome, Plan, TlsSeen
+import itertools
+
+from zerotrust.contract import CONNECT_TIMEOUT, Ask, Fact, HttpSeen, Outcome, Plan, TlsSeen
 from zerotrust.probe import tcp
 from zerotrust.probe.clock import now
 from zerotrust.probe.output import Writer
@@ -16,7 +18,7 @@ class Attempts:
 
     def __init__(self, plan: Plan, directory: str, writer: Writer) -> None:
         self._writer = writer
-        self._counts = {ask.id: 0 for ask in plan.asks}
+        self._counts = {ask.id: itertools.count() for ask in plan.asks}
         # Loaded only where needed: together they cost as much as the rest of the start-up.
         if any(ask.tls for ask in plan.asks):
             from zerotrust.probe import tls  # noqa: PLC0415 - see above
@@ -37,15 +39,14 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - one ask must not cost the others their facts
             seen.outcome = Outcome.FAILED
             seen.error = f"{type(error).__name__}: {error}"
-        number = self._counts[ask.id]
-        self._counts[ask.id] = number + 1
+        number = next(self._counts[ask.id])
         times = round(started, 6), round(now(), 6)
         fact = Fact(ask.id, number, *times, seen.outcome, seen.tls, seen.http, seen.error[:MAX_ERROR])
         self._writer.fact(fact, seen.certificates)
         return fact
 
     def _try(self, ask: Ask, deadline: float, seen: _Seen) -> None:
-        seen.outcome, sock, seen.error = tcp.connect(ask.address, ask.port, deadline)
+        seen.outcome, sock, seen.error = tcp.connect(ask.address, ask.port, min(deadline, now() + CONNECT_TIMEOUT))
         if sock is None:
             return
         with sock:

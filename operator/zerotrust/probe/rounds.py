@@ -12,27 +12,29 @@ from zerotrust.probe.clock import now
 
 GATE_PATIENCE = 5.0
 """Seconds after the first control was answered for which all are waited for: one may never get in."""
-SILENCE_PATIENCE = 20.0
+SILENCE_PATIENCE = 10.0
 """Seconds after which a round is tried although nobody answers: that, too, has to be told."""
 GATE_SLOWER = 1.05
 """Waiting for a control grows so much rarer with each try, so that a long wait does not fill the log."""
 SLOWER, SLOWEST = 1.5, 10.0
 """Each pause is so much longer than the last, up to so many seconds: what is new, is new early."""
 MAX_WORKERS = 64
+KNOCKS_AT_ONCE, KNOCK_SLOWER = 4, 1.02
+"""Attempts of a bare connection that may overlap, and how much rarer each beat is than the one before."""
 _STACK_BYTES = 524_288
 
 Attempt = Callable[[Ask], Fact]
 
 
 class Crew:
-    """A bounded number of threads that try asks."""
+    """A bounded number of threads that try asks; ``told``: somebody wants to hear what came of each."""
 
-    def __init__(self, workers: int, attempt: Attempt) -> None:
-        self._attempt = attempt
+    def __init__(self, workers: int, attempt: Attempt, *, told: bool = True) -> None:
+        self._attempt, self._told = attempt, told
         self._todo: SimpleQueue[Ask] = SimpleQueue()
         self._done: SimpleQueue[tuple[Ask, Fact]] = SimpleQueue()
         threading.stack_size(_STACK_BYTES)
-        for _ in range(min(max(workers, 1), MAX_WORKERS)):
+        for _ in range(min(workers, MAX_WORKERS)):
             threading.Thread(target=self._work, daemon=True).start()
 
     def start(self, ask: Ask) -> None:
@@ -56,7 +58,9 @@ class Crew:
     def _work(self) -> None:
         while True:
             ask = self._todo.get()
-            self._done.put((ask, self._attempt(ask)))
+            fact = self._attempt(ask)
+            if self._told:
+                self._done.put((ask, fact))
 
 
 class Rounds:
@@ -65,13 +69,18 @@ class Rounds:
     def __init__(self, plan: Plan, attempt: Attempt) -> None:
         self._plan = plan
         self._controls = [ask for ask in plan.asks if ask.cadence is Cadence.CONTROL]
-        self._others = [ask for ask in plan.asks if ask.cadence is not Cadence.CONTROL]
+        others = [ask for ask in plan.asks if ask.cadence is not Cadence.CONTROL]
+        self._knocks = [ask for ask in others if ask.cadence is Cadence.ROUND and not ask.tls and not ask.request]
+        self._others = [ask for ask in others if ask not in self._knocks]
         self._crew = Crew(min(plan.workers, len(plan.asks)), attempt)
+        self._knockers = Crew(min(len(self._knocks) * KNOCKS_AT_ONCE, plan.workers * 2), attempt, told=False)
         self._took: dict[str, float] = {}
         self._settled: set[str] = set()
 
     def run(self) -> None:
         """Go round for ever; whoever started this ends it."""
+        if self._knocks:
+            threading.Thread(target=self._knock, daemon=True).start()
         self._gate()
         pause, welcome = self._plan.pause, False
         while True:
@@ -80,6 +89,15 @@ class Rounds:
                 pause = self._plan.pause  # the door has just come up: look again soon
             self._pause(pause)
             pause = min(pause * SLOWER, max(SLOWEST, self._plan.pause))
+
+    def _knock(self) -> None:
+        """Try bare connections on a beat of their own: a dropped one costs its whole timeout, so they overlap."""
+        beat = self._plan.interval
+        while True:
+            for ask in self._knocks:
+                self._knockers.start(ask)
+            time.sleep(beat)
+            beat = min(beat * KNOCK_SLOWER, max(SLOWEST, self._plan.interval))
 
     def _gate(self) -> None:
         """Wait until every control got in once, or long enough after somebody there answered the first."""
@@ -107,9 +125,11 @@ class Rounds:
                 waits[ask] = min(waits[ask] * GATE_SLOWER, self._plan.interval)
 
     def _round(self) -> bool:
-        """One round; whether every control got in before it."""
-        welcome = all(got_in(ask, fact) for ask, fact in self._crew.all(self._controls))
-        asks = [ask for ask in self._others if ask.id not in self._settled]
+        """One round; whether any control got in before it. Behind a dead door everything is tried just once."""
+        tried = self._crew.all(self._controls)
+        welcome = not tried or any(got_in(ask, fact) for ask, fact in tried)
+        due = [ask for ask in self._others if ask.id not in self._settled]
+        asks = [ask for ask in due if welcome or ask.cadence is Cadence.ONCE or ask.id not in self._took]
         if not asks:
             return welcome
         for ask, fact in self._crew.all(sorted(asks, key=self._expected, reverse=True)):
@@ -120,8 +140,8 @@ class Rounds:
         return welcome
 
     def _expected(self, ask: Ask) -> float:
-        """Seconds an ask may take: a dropped connection costs its whole timeout, so it must start first."""
-        return self._took.get(ask.id, 0.0 if ask.tls or ask.request else ask.timeout)
+        """Seconds an ask may take: what took long must start first."""
+        return self._took.get(ask.id, 0.0)
 
     def _pause(self, seconds: float) -> None:
         until = now() + seconds

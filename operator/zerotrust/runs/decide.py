@@ -86,9 +86,13 @@ def next_time(test: Test, status: Status, now: datetime) -> datetime | None:
         return None
     zone = ZoneInfo(run.time_zone)
     last = max(_time(status.last_schedule_time), _time(status.run.start_time if status.run else None))
-    since = max(last, now - MISSED_AFTER).astimezone(zone)
-    tick: datetime = croniter(run.schedule, since - jitter(test)).get_next(datetime)
-    return (tick + jitter(test)).astimezone(UTC)
+    # In UTC, for on a wall clock a sum can land an hour away, and a tick lie before what it follows.
+    since = max(last, now - MISSED_AFTER).astimezone(UTC) - jitter(test)
+    ticks = croniter(run.schedule, since.astimezone(zone))
+    tick: datetime = ticks.get_next(datetime)
+    while tick.astimezone(UTC) <= since:
+        tick = ticks.get_next(datetime)
+    return tick.astimezone(UTC) + jitter(test)
 
 
 def jitter(test: Test) -> timedelta:

@@ -108,6 +108,14 @@ def is_wired(pod: Object) -> bool:
     return bool(statuses) and all(s.get("started") for s in statuses)
 
 
+def container_port(pod: Object, port: int | str) -> int | None:
+    """A pod's port by number or by its name; None where no container has one of that name."""
+    if isinstance(port, int):
+        return port
+    ports = [p for container in pod["spec"].get("containers") or () for p in container.get("ports") or ()]
+    return next((int(p["containerPort"]) for p in ports if p.get("name") == port), None)
+
+
 def readiness_probe(pod: Object, port: int | str) -> float | None:
     """Seconds within which the kubelet notices that this port stopped answering; None where it does not ask it."""
     for container in pod["spec"].get("containers") or ():
@@ -130,8 +138,9 @@ def troubles(pods: Iterable[Object]) -> Iterator[tuple[Object, Trouble]]:
 
 def _trouble(pod: Object) -> Trouble | None:
     status = pod.get("status", {})
-    if status.get("reason") in ("Evicted", "NodeLost", "Preempting") or _condition(pod, "DisruptionTarget"):
-        text = status.get("message") or _condition(pod, "DisruptionTarget").get("message") or "evicted"
+    disrupted = _condition(pod, "DisruptionTarget")
+    if status.get("reason") in ("Evicted", "NodeLost", "Preempting") or disrupted.get("status") == "True":
+        text = status.get("message") or disrupted.get("message") or "evicted"
         return Trouble(reasons.POD_EVICTED, str(text)[:300])
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":

@@ -14,7 +14,7 @@ from zerotrust.api.status import Phase, Verdict
 from zerotrust.contract import Plan, Serve
 from zerotrust.core import plan
 from zerotrust.core.evidence import Evidence, InvalidReport
-from zerotrust.core.judge import PATIENCE, Judge, Judgement, canary_faults
+from zerotrust.core.judge import PATIENCE, Judge, Judgement, is_due
 from zerotrust.core.report import Outcome, failure, outcome, time_text
 from zerotrust.core.test import CANARY, Test
 from zerotrust.core.wallet import Treasury, mint
@@ -100,7 +100,9 @@ class Run:
             await self._canary(builder)
             built = await builder.zones(self.treasury, objects, self.clock())
             watcher.expect(self.test, self.owner, built)
+            self.stages["workloads"] = self.now() - started
             await self._probes(builder)
+            self.stages["addresses"] = self.now() - started
             await self._probe(started)
 
     def _builder(self) -> Builder:
@@ -198,14 +200,17 @@ class Run:
     def _all_settled(self) -> bool:
         assert self.judge
         judge, waited = self.judge, self._waited()
-        return all(judge.judge(case, waited).settled for case in (*self.own_cases, *self.canary_cases))
+        own = (judge.judge(case, waited) for case in self.canary_cases)
+        return all(judge.judge(case, waited).settled for case in self.own_cases) and all(
+            is_due(found, plan.TWIN_CASE) or found.settled for found in own
+        )
 
     def _verdict(self, waited: float) -> Outcome:
         if self.judge is None:
             return outcome([], self.test.spec.waivers, self._today())
         judge = self.judge
-        own: dict[str, Judgement] = {case.id: judge.judge(case, waited) for case in self.canary_cases}
-        faults = canary_faults(own, plan.TWIN_CASE)
+        own = (judge.judge(case, waited) for case in self.canary_cases)
+        faults = [found for found in own if not is_due(found, plan.TWIN_CASE)]
         if faults:
             return _tool_failed(faults)
         return outcome((judge.judge(case, waited) for case in self.own_cases), self.test.spec.waivers, self._today())

@@ -159,11 +159,12 @@ class Watcher:
         if canary is None or not pods.address(canary):
             return None
         doors = {CANARY: Door(pods.address(canary), pods.address(canary))}
-        for name, (namespace, selector, _) in self._targets.items():
-            addresses = [pods.address(pod) for pod in self.pods.matching(namespace, selector) if pods.address(pod)]
-            if not addresses:
+        for name, (namespace, selector, port) in self._targets.items():
+            found = next((pod for pod in self.pods.matching(namespace, selector) if pods.address(pod)), None)
+            if found is None:
                 return None
-            doors[name] = Door(self._addresses[name] or addresses[0], addresses[0])
+            own = pods.address(found)
+            doors[name] = Door(self._addresses[name] or own, own, pods.container_port(found, port))
         return doors
 
     def readiness_lag(self) -> float:

@@ -59,7 +59,8 @@ def zone_policies(
             {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": list(dns), "ports": ports}]},
         )
     for boundary in test.boundaries:
-        if boundary.zone == zone and boundary.service in services:
+        # A Service without a selector names no pods; an empty selector in a policy would name them all.
+        if boundary.zone == zone and boundary.service in services and _selector(services[boundary.service]):
             yield _ingress(owner, test, boundary, services[boundary.service])
 
 
@@ -74,7 +75,9 @@ def grants_out(owner: Owner, test: Test, zone: str, services: Mapping[tuple[str,
                 "ports": _ports(service, boundary),
             }
             for boundary in test.boundaries
-            if network.admits(boundary, identity.name) and (service := services.get((boundary.zone, boundary.service)))
+            if network.admits(boundary, identity.name)
+            and (service := services.get((boundary.zone, boundary.service)))
+            and _selector(service)
         ]
         if rules:
             yield policy(
@@ -104,7 +107,7 @@ def _ingress(owner: Owner, test: Test, boundary: Boundary, service: Object) -> O
         owner.namespace(boundary.zone),
         f"ingress-of-{boundary.name}",
         {
-            "podSelector": {"matchLabels": service["spec"].get("selector") or {}},
+            "podSelector": {"matchLabels": _selector(service)},
             "policyTypes": ["Ingress"],
             "ingress": ingress,
         },
@@ -114,8 +117,12 @@ def _ingress(owner: Owner, test: Test, boundary: Boundary, service: Object) -> O
 def _pods(owner: Owner, zone: str, service: Object) -> dict[str, Any]:
     return {
         "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: owner.namespace(zone)}},
-        "podSelector": {"matchLabels": service["spec"].get("selector") or {}},
+        "podSelector": {"matchLabels": _selector(service)},
     }
+
+
+def _selector(service: Object) -> dict[str, str]:
+    return dict(service["spec"].get("selector") or {})
 
 
 def _ports(service: Object, boundary: Boundary) -> list[dict[str, Any]]:
