@@ -5,6 +5,7 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 VENV=${VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/zerotrust/venv}
+PATH=${PATH//"$VENV/bin:"/}  # never make it with itself
 PYTHON=${PYTHON:-python3}
 
 say() { echo "venv: $*" >&2; }
