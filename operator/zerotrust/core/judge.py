@@ -163,7 +163,7 @@ class Judge:
         if trial.approach.place not in self.evidence.wired:
             return _dead(trial, final)
         if not held:
-            return self._without_control(case, trial, ask, facts, final)
+            return self._without_control(case, trial, ask, facts, waited)
         # What came after the last proof must not speak against it, though no control brackets it yet.
         against = [f for f in facts[facts.index(held[-1]) :] if reading(ask, f) not in expects.reasons]
         last = against[-1] if against else held[-1]
@@ -182,9 +182,10 @@ class Judge:
         settled = not eventual or lasted or self._is_final(facts, waited)
         return _Finding(Verdict.BREACH, "GotIn", f"an untrusted attempt got in: {seen}", seen, last, settled)
 
-    def _without_control(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], final: bool) -> _Finding:
+    def _without_control(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
         if not facts:
-            return _missing(float("inf") if final else 0.0)
+            return _missing(waited)
+        final = self._is_final(facts, waited)
         seen = describe(ask, facts[-1])
         if trial.control is None:
             text = (
