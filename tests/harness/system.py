@@ -48,7 +48,7 @@ class System:
         self.manifests[file] = self.manifests[file].replace(old, new)
         return self
 
-    def change(self, edit: Callable[[Object], None]) -> Self:
+    def change(self, edit: Callable[[Object], object]) -> Self:
         """Change the test itself."""
         edited = copy.deepcopy(self.test)
         edit(edited)

@@ -185,8 +185,10 @@ class HttpLayer(Layer[HttpSpec]):
             yield "http routes that name identities need mtls or jwt: without either nobody can tell who calls"
         for index, route in enumerate(spec.routes if spec else ()):
             for name in route.allow if route.allow != ANYONE else ():
-                shut = next((layer for layer in boundary.layers if not layer.admits(boundary, name)), None)
-                if shut and shut.name != "network":
+                # An identity that only the network keeps out is tried from a place that has access.
+                inner = (layer for layer in boundary.layers if layer.name != "network")
+                shut = next((layer for layer in inner if not layer.admits(boundary, name)), None)
+                if shut:
                     yield (
                         f"http.routes[{index}].allow names {name}, which {shut.name}.allow does not: "
                         f"add it to {shut.name}.allow or take it off the route"

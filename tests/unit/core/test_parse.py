@@ -234,3 +234,10 @@ def test_ports_of_one_service_are_known_to_all_its_boundaries() -> None:
     doors = [door(name=f"d{p}", service={"name": "web", "zone": "shop", "port": p}) for p in (80, 81)]
 
     assert [b.served for b in parsed(boundaries=doors).boundaries] == [{80, 81}, {80, 81}]
+
+
+def test_a_route_is_for_nobody_whom_the_inner_layers_shut_out_even_where_the_network_does_too() -> None:
+    system = gateway()
+    system["spec"]["boundaries"][0]["http"]["routes"][0]["allow"] = ["orders"]
+    with pytest.raises(Reject, match=r"names orders, which mtls\.allow does not"):
+        parse(system)
