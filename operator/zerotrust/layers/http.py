@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Literal
-from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
@@ -33,13 +32,10 @@ from zerotrust.layers.names import Names
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANYONE = "Anyone"
 UNDECLARED = "zerotrust-undeclared"
-DOT_SEGMENT = re.compile(r"(^|/|%2f)(\.|%2e){1,2}(/|%2f|$)", re.IGNORECASE)
 
 REFUSALS = statuses(401, 403, 404)
 """404 too: to hide what exists from those who may not see it is a refusal (RFC 9110 section 15.5.4)."""
 METHOD_REFUSALS = REFUSALS | statuses(405, 501)
-PATH_REFUSALS = REFUSALS | statuses(400, 301, 302, 307, 308, 421)
-"""A malformed spelling may be rejected, or redirected to the canonical path, where the decision is made."""
 OUTER_REFUSALS = alerts("certificate_unknown", "access_denied", "bad_certificate", "handshake_failure", "unknown_ca")
 """An identity that the TLS layer keeps out gets its refusal there."""
 
@@ -199,15 +195,14 @@ http = HttpLayer("http", HttpSpec, order=40)
 
 _AUTHORISATION = ("NIST SP 800-53r5 AC-3", "ASVS 5.0 V8.2.1", "OWASP API5:2023", "NIST SP 800-207 tenet 6")
 _DEFAULT_DENY = ("NIST SP 800-53r5 SC-7(5)", "NIST SP 800-53r5 CM-7", "OWASP API9:2023")
-_PATHS = ("RFC 3986 section 6", "OWASP API5:2023", "ASVS 5.0 V8.2.1")
 
 
-def _callers(boundary: Boundary) -> list[str]:
+def callers(boundary: Boundary) -> list[str]:
     """Identities whom every layer in front of this one lets through."""
     return [name for name in boundary.identities if boundary.admits(name, beyond=http.name)]
 
 
-def _bracket(boundary: Boundary, identity: str, call: Call, place: str) -> Approach | None:
+def bracket(boundary: Boundary, identity: str, call: Call, place: str) -> Approach | None:
     """The control of a call: the same door where an identity may use it harmlessly, else a harmless one.
 
     Made from the place of the refused attempt, and by the same identity where it may, so that one thing differs.
@@ -236,7 +231,7 @@ def _tried(boundary: Boundary, identity: str, calls: list[tuple[str, Call]]) -> 
     for label, call in calls:
         approach = boundary.good(identity, call)
         if approach:
-            trials.append(Trial(label, approach, _bracket(boundary, identity, call, approach.place)))
+            trials.append(Trial(label, approach, bracket(boundary, identity, call, approach.place)))
     return tuple(trials)
 
 
@@ -287,7 +282,7 @@ def undeclared_path(boundary: Boundary) -> Iterator[Draft]:
     paths = [f"/{UNDECLARED}", *sorted({f"{path.rstrip('/')}/{UNDECLARED}" for path in below})]
     covered = tuple(r.path[:-1] for r in spec.routes if r.path.endswith("/*")) if spec else ()
     calls = [(path, Call("GET", path)) for path in paths if not path.startswith(covered or ("//",))]
-    for name in _callers(boundary):
+    for name in callers(boundary):
         if http.admits(boundary, name) and calls:
             yield Draft(name, Refused(REFUSALS), _tried(boundary, name, calls))
 
@@ -301,7 +296,7 @@ def undeclared_method(boundary: Boundary) -> Iterator[Draft]:
     """A trusted identity cannot use a method that no route declares for the path."""
     spec = http.of(boundary)
     targets = dict.fromkeys(call.target for item in (spec.routes if spec else ()) for call in item.calls())
-    for name in _callers(boundary):
+    for name in callers(boundary):
         used = {call.target for call in http.allowed(boundary, name)}
         calls = [
             (f"{method} {path}", Call(method, path))
@@ -311,109 +306,3 @@ def undeclared_method(boundary: Boundary) -> Iterator[Draft]:
         ]
         if calls:
             yield Draft(name, Refused(METHOD_REFUSALS), _tried(boundary, name, calls))
-
-
-Spelling = Callable[[str], list[str]]
-
-
-def spelling(function: Spelling) -> Spelling:
-    """Register another way to write a path: who may not use the route may not use it spelled like this."""
-
-    def derive(boundary: Boundary) -> Iterator[Draft]:
-        for name, attempts in _shut_out(boundary).items():
-            trials = [
-                Trial(target, replace(approach, call=replace(approach.call, target=target)), control)
-                for approach, control in attempts
-                if approach.call and approach.call.target != "/"
-                for target in dict.fromkeys(function(approach.call.target))
-                if not _is_open(boundary, name, approach.call, target)
-            ]
-            if trials:
-                yield Draft(name, Refused(PATH_REFUSALS), tuple(trials))
-
-    derive.__doc__ = function.__doc__
-    http.case(
-        name=function.__name__.replace("_", "-"),
-        motive="Gateway and backend that read one path differently disagree on who may use it.",
-        remedy="Normalise paths before deciding, reject encoded slashes, and deny what no rule names.",
-        references=_PATHS,
-    )(derive)
-    return function
-
-
-def _is_open(boundary: Boundary, name: str, call: Call, target: str) -> bool:
-    """Whether a spelling is the path of a call that some route allows, so that it is no way around."""
-    if DOT_SEGMENT.search(target):
-        return False
-    forms = [replace(call, target=form) for form in (target, unquote(target))]
-    if http.allows(boundary, name, call):
-        return any(http.open_to_all(boundary, form) for form in forms)
-    return any(http.allows(boundary, name, form) for form in forms)
-
-
-def _shut_out(boundary: Boundary) -> dict[str, list[tuple[Approach, Approach | None]]]:
-    """For each identity, its approaches to calls that are closed to it, with their controls.
-
-    Where every caller may use every route, the token of a trusted one is left out instead.
-    """
-    found: dict[str, list[tuple[Approach, Approach | None]]] = {}
-    for name in _callers(boundary):
-        for call in http.closed_to(boundary, name):
-            approach = boundary.good(name, call)
-            if approach:
-                found.setdefault(name, []).append((approach, _bracket(boundary, name, call, approach.place)))
-    if found or "jwt" not in boundary.specs:
-        return found
-    for name in _callers(boundary)[:1]:
-        for call in http.allowed(boundary, name):
-            good = boundary.good(name, call)
-            if good and good.token:
-                control = _bracket(boundary, name, call, good.place)
-                found.setdefault(name, []).append((replace(good, token=None), control))
-    return found
-
-
-@spelling
-def path_dot_segments(path: str) -> list[str]:
-    """A path with dot segments does not get around the rule for it."""
-    return [f"/.{path}", f"/zerotrust/..{path}", f"{path}/.", f"{path}/zerotrust/.."]
-
-
-@spelling
-def path_double_slash(path: str) -> list[str]:
-    """A path with doubled slashes does not get around the rule for it."""
-    return [f"/{path}", f"//{path}", f"{path}//"]
-
-
-@spelling
-def path_encoded_dot(path: str) -> list[str]:
-    """A path with percent-encoded dot segments does not get around the rule for it."""
-    return [f"/%2e{path}", f"/zerotrust/%2e%2e{path}", f"/zerotrust/.%2E{path}"]
-
-
-@spelling
-def path_encoded_slash(path: str) -> list[str]:
-    """A path with percent-encoded slashes does not get around the rule for it."""
-    return [f"/%2f{path[1:]}", f"{path}%2f", f"/zerotrust/..%2f{path[1:]}", f"/%5c{path[1:]}"]
-
-
-@spelling
-def path_encoded_letter(path: str) -> list[str]:
-    """A path with percent-encoded letters does not get around the rule for it."""
-    first = path.lstrip("/")[:1]
-    if not first:
-        return []
-    once = path.replace(first, f"%{ord(first):02x}", 1)
-    return [once, once.replace("%", "%25", 1)]
-
-
-@spelling
-def path_suffix(path: str) -> list[str]:
-    """A path with something appended does not get around the rule for it."""
-    return [f"{path}{end}" for end in ("/", ";zerotrust=1", ".json", "%20", "%00", "%23", "/zerotrust")]
-
-
-@spelling
-def path_case(path: str) -> list[str]:
-    """A path in other letters does not get around the rule for it."""
-    return [form for form in (path.upper(), path.title(), path.swapcase()) if form != path]

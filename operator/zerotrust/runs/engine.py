@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,7 +46,8 @@ class Tracked:
     run: str = ""
     running: Test | None = None
     wake: asyncio.TimerHandle | None = None
-    kept: set[str] = field(default_factory=set)
+    trouble: Wait | None = None
+    """Why the last attempt of the run under way came to nothing."""
 
 
 class Engine:
@@ -148,7 +149,8 @@ class Engine:
                     return
                 case decide.GiveUp():
                     text = f"the operator stopped {decide.MAX_ATTEMPTS} times during this run"
-                    await self._finish(known, test, report.failure(Verdict.ERROR, reasons.RUN_LOST, text), {})
+                    why = known.trouble or Wait(reasons.RUN_LOST, text)
+                    await self._finish(known, test, report.failure(Verdict.ERROR, why.reason, why.message), {})
                 case decide.Start(trigger, attempt, scheduled):
                     await self._start(known, test, trigger, attempt, scheduled)
             fresh = (
@@ -204,13 +206,20 @@ class Engine:
         keep = False
         try:
             result = await work.execute()
+            known.trouble = None
             keep = _keeps(test, result)
             await self._finish(known, test, result, stages | work.stages)
         except Reject as error:
             await self._rejected(known, test, run, error)
         except Wait as error:
+            known.trouble = error
             await self._tell(known, test, run, Phase.PENDING, error.reason, f"{error.message}; trying again")
             await asyncio.sleep(2.0 * run.attempt)
+        except Exception:  # a bug of ours: told as such, once, rather than tried for ever
+            log.exception("run %s of %s failed", run.id, telling.name_of(known.resource))
+            self.observer.error()
+            text = f"a bug of the operator ended run {run.id}: its log has the details"
+            await self._finish(known, test, report.failure(Verdict.ERROR, reasons.INTERNAL_ERROR, text), stages)
         finally:
             known.run = ""
             if keep:

