@@ -57,6 +57,10 @@ mutants: images ## break healthy systems on purpose: every mutant of MUTANTS on 
 	@$(IN_CLUSTER) PYTHONPATH=. python -c 'from tests.harness.installation import install; install()'
 	@$(IN_CLUSTER) PYTHONPATH=. python -m tests.mutants --mutants '$(MUTANTS)' --systems '$(SYSTEMS)' $(ARGS)
 
+.PHONY: bench
+bench: images ## how fast, how many, at what cost: a table, and .bench/latest.json
+	@$(IN_CLUSTER) PYTHONPATH=. python -m tests.bench $(ARGS)
+
 .PHONY: images
 images: cluster-up ## build every image, and load into the cluster what is missing or changed
 	@$(RUN)/python tests/cluster/images.py

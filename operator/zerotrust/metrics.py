@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -93,6 +93,7 @@ class Metrics:
     def __init__(self, sources: Sources) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Live(sources))
+        ProcessCollector(registry=self.registry)
         own = self.registry
         self._runs = Counter("zerotrust_runs", "Finished runs.", ["verdict", "trigger"], registry=own)
         self._duration = Histogram(

@@ -112,3 +112,11 @@ def test_a_deleted_test_leaves_no_series_and_no_results(system: SystemFactory) -
         return True
 
     eventually("everything of the test to be gone", gone)
+
+
+def test_the_quickstart_passes_as_it_is_shipped(system: SystemFactory) -> None:
+    shop = system("gateway")
+    text = (installation.ROOT / "samples" / "quickstart.yaml").read_text()
+    assert text.count("team-shop") == 3, "namespace, ConfigMap, test"
+    kubectl.kubectl("apply", "-f", "-", stdin=text.replace("team-shop", shop.namespace))
+    assert shop.verdict()["verdict"] == "Pass"

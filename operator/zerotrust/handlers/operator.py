@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -146,10 +146,6 @@ async def run(env: Mapping[str, str] | None = None) -> None:
 
 
 async def _sweep_once_seen(engine: Engine, ready: asyncio.Event) -> None:
-    """Sweep only after the first list of tests was seen: what is not known yet is no orphan."""
+    """Sweep from when tests are being watched."""
     await ready.wait()
-    known: Collection[str] = ()
-    while len(engine.tests) != len(known):
-        known = list(engine.tests)
-        await asyncio.sleep(2.0)
     await engine.sweep_for_ever()

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from zerotrust.api import reasons
 from zerotrust.api.errors import ApiRefused, Reject, Wait
-from zerotrust.api.resource import RERUN_ANNOTATION, seconds
+from zerotrust.api.resource import KIND, RERUN_ANNOTATION, seconds
 from zerotrust.api.status import Phase, Stages, Status, Verdict
 from zerotrust.api.status import Run as RunStatus
 from zerotrust.core import report
@@ -311,20 +311,23 @@ class Engine:
     async def sweep(self) -> None:
         """Delete every sandbox that no running test owns and nobody keeps."""
         with suppress(Wait, ApiRefused):
-            for item in await self.cluster.list("Namespace", labels=SELECTOR):
-                if self._is_orphan(item):
+            sandboxes = await self.cluster.list("Namespace", labels=SELECTOR)
+            alive = {test["metadata"]["uid"] for test in await self.cluster.list(KIND)} if sandboxes else set()
+            for item in sandboxes:
+                if self._is_orphan(item, alive):
                     await self.cluster.delete("Namespace", None, item["metadata"]["name"])
 
-    def _is_orphan(self, namespace: Object) -> bool:
+    def _is_orphan(self, namespace: Object, alive: set[str]) -> bool:
         meta = namespace["metadata"]
         if namespace.get("status", {}).get("phase") == "Terminating":
             return False
         labels, notes = meta.get("labels") or {}, meta.get("annotations") or {}
-        known = self.tests.get(labels.get(TEST_UID, ""))
+        uid = labels.get(TEST_UID, "")
+        known = self.tests.get(uid)
         if known and known.run and known.run == labels.get(RUN):
             return False
         if known is None:
-            return True
+            return uid not in alive  # a test that exists will be seen in a moment
         kept = known.status.run is not None and known.status.run.id == labels.get(RUN)
         expired = notes.get(EXPIRES, "") <= self._stamp()
         return expired or not (kept and _may_keep(known))
