@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.harness import api, installation, kubectl
 from tests.harness.kubectl import Object
-from tests.harness.system import SYSTEMS, System, sandboxes
+from tests.harness.system import SYSTEMS, System, sandboxes, summary
 from tests.harness.waiting import eventually
 
 OUT = Path(".bench") / "latest.json"
@@ -143,6 +143,8 @@ def main() -> int:
         for status in statuses:
             cases += status["summary"]["total"]
             alarms[status["verdict"]] += 1
+            if status["verdict"] != "Pass":
+                print(f"false alarm: {summary(status)}", flush=True)
         print(f"{own.at_once} at once: {took:.1f} s, {dict(alarms)}", flush=True)
         quiet()
     over = statistics.median(verdicts) / statistics.median(floors)

@@ -24,6 +24,7 @@ SETTLING = 5.0
 """Seconds in which a network policy of a fresh sandbox may still be on its way."""
 SILENCES = frozenset({"network:TimedOut", "network:Prohibited"})
 LOCKOUTS = TLS_REFUSALS | SILENCES
+SILENT = frozenset({"network:TimedOut", "handshake:timed-out", "tls:timed-out", "http:timed-out"})
 SEVERITY = (
     Verdict.BREACH,
     Verdict.LOCKOUT,
@@ -164,9 +165,15 @@ class Judge:
             return _dead(trial, final)
         if not held:
             return self._without_control(case, trial, ask, facts, waited)
+        told = [fact for fact in held if not _is_silent(ask, fact)]
+        if not told:
+            text = f"no answer, while the control held: {describe(ask, held[-1])}"
+            settled = final and (len(held) >= 2 * ATTEMPTS or waited == float("inf"))
+            return _Finding(Verdict.INCONCLUSIVE, "NoAnswer", text, describe(ask, held[-1]), held[-1], settled=settled)
         # What came after the last proof must not speak against it, though no control brackets it yet.
-        against = [f for f in facts[facts.index(held[-1]) :] if reading(ask, f) not in expects.reasons]
-        last = against[-1] if against else held[-1]
+        later = facts[facts.index(told[-1]) :]
+        against = [f for f in later if reading(ask, f) not in expects.reasons and not _is_silent(ask, f)]
+        last = against[-1] if against else told[-1]
         seen = describe(ask, last)
         if reading(ask, last) in expects.reasons:
             return _Finding(Verdict.PASS, "Refused", "refused, and the control held", seen, last)
@@ -247,6 +254,12 @@ def _enforced_late(ask: Ask, facts: list[Fact], entered: list[Fact], expects: Re
 def _missing(waited: float) -> _Finding:
     text = "the probe reported nothing for this case"
     return _Finding(Verdict.ERROR, "FactsMissing", text, settled=waited == float("inf"))
+
+
+def _is_silent(ask: Ask, fact: Fact) -> bool:
+    """Whether a server that had something to say said nothing in time: that is no answer, for or against."""
+    spoken = ask.tls is not None or ask.request is not None
+    return spoken and reading(ask, fact) in SILENT
 
 
 def _dead(trial: Trial, final: bool) -> _Finding:

@@ -11,7 +11,7 @@ from zerotrust.contract import Serve
 from zerotrust.probe.clock import now
 from zerotrust.probe.ports import accept, listen
 
-PATIENCE = 2.0
+PATIENCE = 6.0
 """Seconds for the whole of a conversation."""
 MAX_HEAD_BYTES = 65_536
 THREADS = 8

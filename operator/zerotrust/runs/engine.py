@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,6 +48,9 @@ class Tracked:
     wake: asyncio.TimerHandle | None = None
     trouble: Wait | None = None
     """Why the last attempt of the run under way came to nothing."""
+    written: str = ""
+    """The status that the API server is known to have."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Engine:
@@ -68,7 +71,8 @@ class Engine:
         uid = resource["metadata"]["uid"]
         known = self.tests.get(uid)
         if known is None:
-            known = self.tests[uid] = Tracked(resource, _status(resource))
+            status = _status(resource)
+            known = self.tests[uid] = Tracked(resource, status, written=report.dump(status))
         known.resource = resource
         self._consider(uid)
 
@@ -106,7 +110,7 @@ class Engine:
         known = self.tests.get(uid)
         if known is None or known.task is not task:
             return
-        known.task, known.running = None, None
+        known.task, known.running, known.run = None, None, ""
         again = task.cancelled()
         if not task.cancelled() and (error := task.exception()):
             log.error("driving test %s failed", uid, exc_info=error)
@@ -116,9 +120,13 @@ class Engine:
             self._consider(uid)
 
     def _is_due(self, known: Tracked) -> bool:
-        """Whether something happened while the task was busy that it has not answered."""
-        meta = known.resource["metadata"]
-        return bool(meta.get("generation", 1) != known.status.observed_generation)
+        """Whether something was asked for while the task was busy that it has not answered."""
+        meta, spec = known.resource["metadata"], known.resource.get("spec") or {}
+        if meta.get("generation", 1) != known.status.observed_generation:
+            return True
+        asked = (meta.get("annotations") or {}).get(RERUN_ANNOTATION)
+        quiet = bool((spec.get("run") or {}).get("suspend"))
+        return bool(asked and not quiet and asked != known.status.last_handled_rerun_at)
 
     def _wake(self, uid: str, after: float) -> None:
         known = self.tests.get(uid)
@@ -190,7 +198,8 @@ class Engine:
         known.status = known.status.model_copy(update=changes)
         asked = self.clock()
         if self._places.locked():
-            await self._tell(known, test, run, Phase.PENDING, reasons.QUEUED, "waiting for a free place")
+            waiting = run.model_copy(update={"attempt": attempt - 1})  # what never began is no attempt
+            await self._tell(known, test, waiting, Phase.PENDING, reasons.QUEUED, "waiting for a free place")
         async with self._places:
             started = self.clock()
             stages = {"queued": (started - asked).total_seconds()}
@@ -215,6 +224,9 @@ class Engine:
             known.trouble = error
             await self._tell(known, test, run, Phase.PENDING, error.reason, f"{error.message}; trying again")
             await asyncio.sleep(2.0 * run.attempt)
+        except ApiRefused as error:
+            result = report.failure(Verdict.ERROR, reasons.API_UNAVAILABLE, f"the API server refused: {error.message}")
+            await self._finish(known, test, result, stages)
         except Exception:  # a bug of ours: told as such, once, rather than tried for ever
             log.exception("run %s of %s failed", run.id, telling.name_of(known.resource))
             self.observer.error()
@@ -282,26 +294,29 @@ class Engine:
 
     async def _write(self, known: Tracked, status: Status, event: telling.Event | None = None) -> None:
         """Write a status that differs from the last one; the test may be gone or replaced by then."""
-        if report.dump(status) == report.dump(known.status) and event is None:
-            return
         changed = report.dump(status) != report.dump(known.status)
         known.status = status
-        if not changed:
-            return
-        for attempt in range(8):
-            try:
-                await self.cluster.apply(telling.status_object(known.resource, known.status), "status")
-                break
-            except Wait as error:
-                await asyncio.sleep(min(error.after * 2**attempt, 10.0))
-            except ApiRefused as error:
-                if error.status not in (404, 409):
-                    self.observer.error()
-                    log.error("status of %s refused: %s", telling.name_of(known.resource), error.message)
-                return
-        if event:
+        await self._publish(known)
+        if event and changed:
             with suppress(ApiRefused, Wait):
                 await self.cluster.create(telling.event_object(known.resource, event, self._stamp()))
+
+    async def _publish(self, known: Tracked) -> None:
+        """Bring the server to the latest status, however long that takes; one request at a time, so none overtakes."""
+        uid, pause = known.resource["metadata"]["uid"], 0.5
+        async with known.writing:
+            while (text := report.dump(known.status)) != known.written and self.tests.get(uid) is known:
+                try:
+                    await self.cluster.apply(telling.status_object(known.resource, known.status), "status")
+                    known.written = text
+                except Wait:
+                    pause = min(pause * 2, 10.0)
+                    await asyncio.sleep(pause)
+                except ApiRefused as error:
+                    if error.status not in (404, 409):
+                        self.observer.error()
+                        log.error("status of %s refused: %s", telling.name_of(known.resource), error.message)
+                    return
 
     def _stamp(self) -> str:
         return time_text(self.clock())

@@ -29,6 +29,8 @@ from zerotrust.sandbox.names import Owner, place_namespace
 JUDGE_EVERY = 0.1
 GRACE = 2.0
 """Seconds kept from the run's timeout for judging and telling."""
+DECIDED = frozenset({Verdict.PASS, Verdict.BREACH})
+"""Verdicts on the canary that no patience will change; anything less is a busy machine, and waits."""
 Progress = Callable[[Phase, str, str], Awaitable[None]]
 
 
@@ -202,7 +204,7 @@ class Run:
         judge, waited = self.judge, self._waited()
         own = (judge.judge(case, waited) for case in self.canary_cases)
         return all(judge.judge(case, waited).settled for case in self.own_cases) and all(
-            is_due(found, plan.TWIN_CASE) or found.settled for found in own
+            is_due(found, plan.TWIN_CASE) or (found.settled and found.verdict in DECIDED) for found in own
         )
 
     def _verdict(self, waited: float) -> Outcome:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 BEGINNING = datetime(2030, 1, 1, 12, 0, 30, tzinfo=UTC)
 LIMIT = 400_000
 """Turns of the loop after which a scenario counts as one that never ends."""
@@ -43,8 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.patient.time
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        done = self.create_future()
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        done: asyncio.Future[T] = self.create_future()
         try:
             done.set_result(func(*args))
         except Exception as error:  # noqa: BLE001 - as an executor hands it on
@@ -57,7 +62,7 @@ def now() -> datetime:
     return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
 
 
-def simulated(scenario: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+def simulated(scenario: Callable[P, Coroutine[object, object, None]]) -> Callable[P, None]:
     """A test whose coroutine runs in virtual time."""
 
     @wraps(scenario)

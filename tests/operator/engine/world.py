@@ -1,4 +1,4 @@
-"""What answers an engine besides the API server: a kubelet that starts pods, and probes that knock at a healthy door."""
+"""What answers an engine besides the API server: a kubelet that starts pods, probes that knock at a door."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from zerotrust.sandbox.names import PROBE, SELECTOR, TEST_UID
 
 START = 0.05
 ATTEMPT = 0.001
+ROUNDS = 25
 MANIFEST = """
 apiVersion: v1
 kind: Service
@@ -95,11 +96,15 @@ class World:
 
     def __init__(self, max_running: int = 10) -> None:
         self.api = Api()
+        for name in ("team", "other"):
+            self.api.put({"kind": "Namespace", "metadata": {"name": name, "labels": {}}, "status": {"phase": "Active"}})
         self.api.listeners.append(self._happened)
         self.settings = Settings("probe", sandbox_role="zerotrust-sandbox", max_running=max_running)
         self.open_to_all: set[str] = set()
         """Uids of tests whose system lets everybody in."""
         self.enforces = True
+        self.pace = 0.0
+        """Seconds that probes take before their first attempt."""
         self.garble: dict[str, str] = {}
         """By place: a line which its probe prints after its greeting."""
         self.counts = Counts()
@@ -172,16 +177,21 @@ class World:
         current = status.get("observedGeneration") == item["metadata"]["generation"]
         return bool(current and status.get("phase") == "Complete" and (status.get("run") or {}).get("completionTime"))
 
-    def sandboxes(self, uid: str = "") -> list[Object]:
-        """Namespaces of runs that nobody deletes yet."""
+    def sandboxes(self, uid: str = "", *, active: bool = True) -> list[Object]:
+        """Namespaces of runs, of one test or all; without those that are being deleted, unless asked."""
         key, _, value = SELECTOR.partition("=")
         return [
             item
             for item in self.api.of("Namespace")
             if item["metadata"]["labels"].get(key) == value
-            and item["status"]["phase"] == "Active"
+            and (item["status"]["phase"] == "Active" or not active)
             and uid in ("", item["metadata"]["labels"][TEST_UID])
         ]
+
+    def has_leftovers(self) -> bool:
+        """Whether anything of a run is left but results and events."""
+        own = {KIND, "ConfigMap", "Event"}
+        return bool(self.sandboxes(active=False)) or not {key[0] for key in self.api.objects} <= own | {"Namespace"}
 
     def is_quiet(self) -> bool:
         """Whether the engine remembers nothing but its tests."""
@@ -241,10 +251,11 @@ class World:
         await say(hello=Hello(place, len(work.asks)))
         if place in self.garble:
             await self.api.print(namespace, name, self.garble[place])
-        for shown in self._certificates(work, uid):
+        for shown in _certificates(work):
             await say(shown=shown)
         attempt = 0
-        while ("Pod", namespace, name) in self.api.objects and work.asks:
+        await asyncio.sleep(self.pace)
+        while ("Pod", namespace, name) in self.api.objects and work.asks and attempt < ROUNDS:
             await asyncio.sleep(ATTEMPT)
             for ask, fact in self._round(work, place, uid, now().timestamp()):
                 await say(fact=replace(fact, ask=ask.id, attempt=attempt))
@@ -252,20 +263,20 @@ class World:
             await asyncio.sleep(work.pause)
 
     def _round(self, work: Plan, place: str, uid: str, moment: float) -> Iterable[tuple[Ask, Fact]]:
+        canaries = {
+            pod["status"]["podIP"]
+            for pod in self.api.of("Pod")
+            if pod["metadata"]["labels"].get(PROBE) == "canary" and pod["metadata"]["labels"][TEST_UID] == uid
+        }
         controls = [ask for ask in work.asks if ask.cadence == "control"]
         for group, start in ((controls, -ATTEMPT), (work.asks, 0.0), (controls, ATTEMPT)):
             for ask in group:
-                fact = replace(self._answer(ask, place, uid), started=0.0, ended=ATTEMPT / 2)
+                fact = replace(self._answer(ask, place, uid, ask.address in canaries), started=0.0, ended=ATTEMPT / 2)
                 yield ask, at(moment + start, fact, ask.id)
 
-    def _is_canary(self, address: str) -> bool:
-        pods = [pod for pod in self.api.of("Pod") if pod["status"]["podIP"] == address]
-        return any(pod["metadata"]["labels"].get(PROBE) == "canary" for pod in pods)
-
-    def _answer(self, ask: Ask, place: str, uid: str) -> Fact:
+    def _answer(self, ask: Ask, place: str, uid: str, canary: bool) -> Fact:
         """What an ask meets: at the canary everybody gets in but through its twin, elsewhere whom the spec names."""
-        canary = self._is_canary(ask.address)
-        admitted = _showing(getting_in(ask), "canary" if canary else "web", self._leaf(canary))
+        admitted = _showing(getting_in(ask), _leaf(canary))
         if canary:
             return network(Outcome.TIMED_OUT) if ask.port == plan.TWIN_PORT and self.enforces else admitted
         if uid in self.open_to_all:
@@ -276,19 +287,22 @@ class World:
             return alert("certificate_required" if ask.tls.credential is None else "unknown_ca")
         return admitted
 
-    def _leaf(self, canary: bool) -> str:
-        pem = _minted().canary if canary else _minted().served["web"]
-        return hashlib.sha256(_der(pem.certificate)[0]).hexdigest()
 
-    def _certificates(self, work: Plan, uid: str) -> Iterable[Shown]:
-        if work.asks:
-            own = _minted()
-            for pem in (own.canary.certificate, own.served["web"].certificate):
-                for raw in _der(pem)[:1]:
-                    yield Shown(hashlib.sha256(raw).hexdigest(), base64.b64encode(raw).decode())
+def _certificates(work: Plan) -> Iterable[Shown]:
+    """The servers' leaves, as a probe with something to do reports them."""
+    own = _minted()
+    for pem in (own.canary.certificate, own.served["web"].certificate) if work.asks else ():
+        raw = _der(pem)[0]
+        yield Shown(hashlib.sha256(raw).hexdigest(), base64.b64encode(raw).decode())
 
 
-def _showing(fact: Fact, server: str, leaf: str) -> Fact:
+@cache
+def _leaf(canary: bool) -> str:
+    pem = _minted().canary if canary else _minted().served["web"]
+    return hashlib.sha256(_der(pem.certificate)[0]).hexdigest()
+
+
+def _showing(fact: Fact, leaf: str) -> Fact:
     return replace(fact, tls=replace(fact.tls, certificates=(leaf,))) if fact.tls else fact
 
 

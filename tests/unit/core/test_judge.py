@@ -147,25 +147,17 @@ UNFIT: list[tuple[str, Refused, Ask, Fact]] = [
     ("an alert about the server's own trouble", FORGED, BOTH, alert("internal_error")),
     ("a closed handshake", FORGED, BOTH, broken(Ending.CLOSED)),
     ("a reset handshake", FORGED, TLS, broken(Ending.RESET)),
-    ("a handshake without an end", FORGED, TLS, broken(Ending.TIMED_OUT)),
     ("a server that says nothing", FORGED, TLS, silent()),
     ("a server that says nothing to a request", FORGED, BOTH, silent()),
     ("a request cut off", FORGED, BOTH, unanswered(Ending.RESET)),
     ("an answer that is no HTTP", FORGED, BOTH, unanswered(Ending.MALFORMED)),
     ("an answer without an end", FORGED, BOTH, unanswered(Ending.TOO_LARGE)),
     ("a connection refused, where TLS was due", FORGED, BOTH, network(Outcome.REFUSED)),
-    ("a connection without an answer, where TLS was due", FORGED, BOTH, TIMED_OUT),
     ("a connection refused, where silence was due", DENIED, CONNECT, network(Outcome.REFUSED)),
     ("a name without an address", DENIED, CONNECT, network(Outcome.UNRESOLVED)),
     ("a connection without the TLS it was for", FORGED, BOTH, network(Outcome.OPEN)),
     ("a redirect", FORGED, BOTH, status(302)),
     ("a status of nought", FORGED, BOTH, status(0)),
-    (
-        "silence, where plaintext is to be refused",
-        Refused(PLAINTEXT_REFUSALS),
-        HTTP,
-        unanswered(Ending.TIMED_OUT, tls=False),
-    ),
     ("a closed port, where plaintext is to be refused", Refused(PLAINTEXT_REFUSALS), HTTP, network(Outcome.REFUSED)),
 ]
 
@@ -175,6 +167,28 @@ def test_a_wrong_reason_is_inconclusive_even_while_the_control_holds(expects: Re
     judged = Scene(expects, ask, [(1.0, fact)], AROUND).judged()
 
     assert (judged.verdict, judged.reason, judged.settled) == (Verdict.INCONCLUSIVE, "WrongReason", True)
+
+
+SILENCES: list[tuple[str, Refused, Ask, Fact]] = [
+    ("a handshake without an end", FORGED, TLS, broken(Ending.TIMED_OUT)),
+    ("a connection without an answer, where TLS was due", FORGED, BOTH, TIMED_OUT),
+    ("a request without an answer", FORGED, BOTH, unanswered(Ending.TIMED_OUT)),
+    ("plaintext without an answer", Refused(PLAINTEXT_REFUSALS), HTTP, unanswered(Ending.TIMED_OUT, tls=False)),
+]
+
+
+@pytest.mark.parametrize(("expects", "ask", "fact"), [s[1:] for s in SILENCES], ids=[s[0] for s in SILENCES])
+def test_silence_of_what_should_answer_proves_nothing(expects: Refused, ask: Ask, fact: Fact) -> None:
+    judged = Scene(expects, ask, [(1.0, fact)], AROUND).judged()
+
+    assert (judged.verdict, judged.reason, judged.settled) == (Verdict.INCONCLUSIVE, "NoAnswer", True)
+
+
+def test_silence_after_a_proven_refusal_does_not_undo_it() -> None:
+    silence = unanswered(Ending.TIMED_OUT)
+    judged = Scene(FORGED, BOTH, [(1.0, status(403)), (3.0, silence)], [(0.0, True), (2.0, True), (4.0, True)]).judged()
+
+    assert judged.verdict is Verdict.PASS
 
 
 def test_a_wrong_reason_may_still_become_a_right_one() -> None:
