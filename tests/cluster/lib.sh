@@ -12,7 +12,7 @@ die() { say "$*"; exit 1; }
 has_docker() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
 
 need_go() {  # what for
-  command -v go >/dev/null || die "Go 1.26 or newer is needed to build $1 (https://go.dev/dl): 'go' is not on the PATH."
+  command -v go >/dev/null || die "Go 1.26 or newer is needed to build $1: 'go' is not on the PATH."
 }
 
 wait_for() {  # seconds command...: until it succeeds

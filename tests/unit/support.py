@@ -77,7 +77,7 @@ def boundary(identities: Iterable[str] = ("web", "ann", "bob"), **specs: Any) ->
 
 # asks and facts
 
-CONNECT = Ask("attempt", "10.0.0.1", 8443, Cadence.ROUND)
+CONNECT = Ask("attempt", "198.18.0.1", 8443, Cadence.ROUND)
 TLS = replace(CONNECT, tls=Tls("web"))
 HTTP = replace(CONNECT, request=Request("GET", "/", "web"))
 BOTH = replace(HTTP, tls=Tls("web"))

@@ -160,6 +160,8 @@ class Engine:
                     why = known.trouble or Wait(reasons.RUN_LOST, text)
                     await self._finish(known, test, report.failure(Verdict.ERROR, why.reason, why.message), {})
                 case decide.Start(trigger, attempt, scheduled):
+                    if attempt > 1:  # what the attempt before left behind, keys and all, has no other owner now
+                        await self._remove_sandboxes(uid)
                     await self._start(known, test, trigger, attempt, scheduled)
             fresh = (
                 parse(known.resource) if known.resource["metadata"].get("generation", 1) == test.generation else None

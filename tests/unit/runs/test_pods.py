@@ -12,6 +12,8 @@ from zerotrust.runs import pods
 from zerotrust.runs.pods import Pods, Trouble
 from zerotrust.sandbox.names import PROBE
 
+ADDRESS = "198.18.0.9"
+
 SINCE = "2027-03-31T12:00:00Z"
 STARTED: dict[str, Any] = {
     "name": "web",
@@ -41,7 +43,7 @@ def pod(
     *containers: dict[str, Any], name: str = "web-1", namespace: str = "zt-r-shop", ready: bool = True, **parts: Any
 ) -> dict[str, Any]:
     conditions = [{"type": "Ready", "status": str(ready), "lastTransitionTime": SINCE}]
-    status = {"phase": "Running", "podIP": "10.0.0.9", "conditions": conditions, "containerStatuses": list(containers)}
+    status = {"phase": "Running", "podIP": ADDRESS, "conditions": conditions, "containerStatuses": list(containers)}
     labels = parts.pop("labels", {"app": "web"})
     spec = parts.pop("spec", {"containers": [{"name": "web"}]})
     meta = {"name": name, "namespace": namespace, "labels": labels, **parts.pop("meta", {})}
@@ -243,6 +245,6 @@ def test_pods_behind_a_service_are_its_living_workloads_the_ready_first() -> Non
 
 
 def test_an_address_is_empty_until_there_is_one() -> None:
-    assert pods.address(pod()) == "10.0.0.9"
+    assert pods.address(pod()) == ADDRESS
     assert pods.address(pod(podIP=None)) == ""
     assert pods.address({"metadata": {}}) == ""
