@@ -24,7 +24,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 DNSName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 Hostname = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Duration = Annotated[str, Field(pattern=r"^([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,5}s)?$", min_length=2, max_length=16)]
-Text = Annotated[str, Field(max_length=1024)]
 CaseGlob = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-a-z0-9*/?]+$")]
 Date = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 

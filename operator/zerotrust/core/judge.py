@@ -184,9 +184,8 @@ class Judge:
         last = entered[-1]
         seen = describe(ask, last)
         # Only the network is eventual: a policy of a fresh sandbox may be on its way. A server's yes is a yes.
-        eventual = ask.tls is None and ask.request is None
         lasted = last.started - facts[0].started >= SETTLING and len(entered) > 1
-        settled = not eventual or lasted or self._is_final(facts, waited)
+        settled = _speaks(ask) or lasted or self._is_final(facts, waited)
         return _Finding(Verdict.BREACH, "GotIn", f"an untrusted attempt got in: {seen}", seen, last, settled)
 
     def _without_control(self, case: Case, trial: Trial, ask: Ask, facts: list[Fact], waited: float) -> _Finding:
@@ -244,7 +243,7 @@ class Judge:
 
 def _enforced_late(ask: Ask, facts: list[Fact], entered: list[Fact], expects: Refused) -> bool:
     """Whether a network policy closed within the time that a fresh sandbox's policies may take, and stayed closed."""
-    if ask.tls is not None or ask.request is not None:
+    if _speaks(ask):
         return False
     late = entered[-1].ended - facts[0].started < SETTLING
     after = facts[facts.index(entered[-1]) + 1 :]
@@ -256,10 +255,14 @@ def _missing(waited: float) -> _Finding:
     return _Finding(Verdict.ERROR, "FactsMissing", text, settled=waited == float("inf"))
 
 
+def _speaks(ask: Ask) -> bool:
+    """Whether more than a bare connection was tried, so that a server, not only the network, has to answer."""
+    return ask.tls is not None or ask.request is not None
+
+
 def _is_silent(ask: Ask, fact: Fact) -> bool:
     """Whether a server that had something to say said nothing in time: that is no answer, for or against."""
-    spoken = ask.tls is not None or ask.request is not None
-    return spoken and reading(ask, fact) in SILENT
+    return _speaks(ask) and reading(ask, fact) in SILENT
 
 
 def _dead(trial: Trial, final: bool) -> _Finding:

@@ -102,9 +102,7 @@ class Engine:
         """Whether what is running is no longer what the author asks for."""
         if known.running is None:
             return False
-        meta = known.resource["metadata"]
-        suspend = bool(((known.resource.get("spec") or {}).get("run") or {}).get("suspend"))
-        return bool(meta.get("generation", 1) != known.running.generation or suspend)
+        return _generation(known.resource) != known.running.generation or bool(_asked(known.resource).get("suspend"))
 
     def _driven(self, uid: str, task: asyncio.Task[None]) -> None:
         known = self.tests.get(uid)
@@ -121,12 +119,10 @@ class Engine:
 
     def _is_due(self, known: Tracked) -> bool:
         """Whether something was asked for while the task was busy that it has not answered."""
-        meta, spec = known.resource["metadata"], known.resource.get("spec") or {}
-        if meta.get("generation", 1) != known.status.observed_generation:
+        if _generation(known.resource) != known.status.observed_generation:
             return True
-        asked = (meta.get("annotations") or {}).get(RERUN_ANNOTATION)
-        quiet = bool((spec.get("run") or {}).get("suspend"))
-        return bool(asked and not quiet and asked != known.status.last_handled_rerun_at)
+        token, quiet = _rerun(known.resource), _asked(known.resource).get("suspend")
+        return bool(token and not quiet and token != known.status.last_handled_rerun_at)
 
     def _wake(self, uid: str, after: float) -> None:
         known = self.tests.get(uid)
@@ -163,12 +159,9 @@ class Engine:
                     if attempt > 1:  # what the attempt before left behind, keys and all, has no other owner now
                         await self._remove_sandboxes(uid)
                     await self._start(known, test, trigger, attempt, scheduled)
-            fresh = (
-                parse(known.resource) if known.resource["metadata"].get("generation", 1) == test.generation else None
-            )
-            if fresh is None:
+            if _generation(known.resource) != test.generation:
                 return
-            test = fresh
+            test = parse(known.resource)
 
     async def _rest(self, known: Tracked, test: Test, until: datetime | None) -> None:
         text = time_text(until) if until else None
@@ -178,11 +171,10 @@ class Engine:
             self._wake(test.uid, (until - self.clock()).total_seconds())
 
     async def _invalid(self, known: Tracked, error: Reject) -> None:
-        meta = known.resource["metadata"]
-        await self._remove_sandboxes(meta["uid"])
-        generation, asked = meta.get("generation", 1), (meta.get("annotations") or {}).get(RERUN_ANNOTATION)
-        status = report.invalid(known.status, generation, error.reason, error.message, self._stamp())
-        status = status.model_copy(update={"last_handled_rerun_at": asked})
+        resource = known.resource
+        await self._remove_sandboxes(resource["metadata"]["uid"])
+        status = report.invalid(known.status, _generation(resource), error.reason, error.message, self._stamp())
+        status = status.model_copy(update={"last_handled_rerun_at": _rerun(resource)})
         await self._write(known, status, telling.Event("Warning", error.reason, error.message))
 
     async def _start(self, known: Tracked, test: Test, trigger: str, attempt: int, scheduled: str | None) -> None:
@@ -379,6 +371,20 @@ class Engine:
         return sum(bool(known.run) for known in self.tests.values())
 
 
+def _generation(resource: Object) -> int:
+    return int(resource["metadata"].get("generation", 1))
+
+
+def _rerun(resource: Object) -> str | None:
+    token: str | None = (resource["metadata"].get("annotations") or {}).get(RERUN_ANNOTATION)
+    return token
+
+
+def _asked(resource: Object) -> Mapping[str, Any]:
+    """spec.run as it was written, of a spec that may be invalid."""
+    return (resource.get("spec") or {}).get("run") or {}
+
+
 def _status(resource: Object) -> Status:
     try:
         return Status.model_validate(resource.get("status") or {})
@@ -401,5 +407,5 @@ def _keeps(test: Test, result: Outcome) -> bool:
 
 
 def _may_keep(known: Tracked) -> bool:
-    keep = ((known.resource.get("spec") or {}).get("run") or {}).get("keepSandbox", "Never")
+    keep = _asked(known.resource).get("keepSandbox", "Never")
     return bool(keep != "Never") and known.status.verdict is not None
