@@ -47,6 +47,8 @@ def cases() -> str:
 def _facts(case: Definition) -> list[str]:
     return [
         f"- Why: {case.motive}",
+        f"- Tried from coverage: {case.coverage}",
+        *([f"- Would prove nothing if: {case.vacuous}"] if case.vacuous else []),
         f"- If it fails: {case.remedy}",
         f"- Standards: {'; '.join(case.references)}",
     ]

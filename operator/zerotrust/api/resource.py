@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model
 
 import zerotrust.layers  # noqa: F401 - importing it registers every layer
-from zerotrust.layers.base import Layer, Spec
-from zerotrust.layers.names import Name
+from zerotrust.layers.base import Coverage, Layer
+from zerotrust.layers.dialects import Refusals
+from zerotrust.layers.names import Name, Spec
 
 GROUP = "zerotrust.dev"
 VERSION = "v1alpha1"
@@ -106,6 +107,10 @@ class BoundaryBase(Spec):
     name: Name
     service: ServiceRef
     server: Annotated[Name, Field(description="The identity whose certificate the server must show.")] | None = None
+    refusals: Annotated[
+        Refusals | None,
+        Field(description="How this server says no, where it follows neither the standards nor a known dialect."),
+    ] = None
 
 
 def _boundary() -> type[BoundaryBase]:
@@ -134,6 +139,10 @@ class RunSpec(Spec):
     """When and how a test runs."""
 
     timeout: Duration = "5m"
+    coverage: Annotated[
+        Coverage,
+        Field(description="How much is tried: Essential in seconds, Standard, or Exhaustive with rare and slow cases."),
+    ] = Coverage.STANDARD
     gate: Gate = Gate.ENFORCE
     schedule: Annotated[str, Field(min_length=1, max_length=100, description="Five-field cron.")] | None = None
     time_zone: Annotated[str, Field(max_length=64)] = "Etc/UTC"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zerotrust.layers.base import Spec
+from zerotrust.layers.names import Spec
 
 
 class Verdict(StrEnum):

@@ -119,14 +119,14 @@ class Judge:
             return _missing(waited)
         last = facts[-1]
         word, seen = reading(ask, last), describe(ask, last)
-        if got_in(ask, last):
+        if _entered(case, ask, last):
             return _Finding(Verdict.PASS, "Admitted", "got in", seen, last)
         if last.outcome is Outcome.FAILED:
             return _Finding(Verdict.ERROR, "ProbeFailed", f"the probe could not try: {seen}", seen, last)
         final = self._is_final(facts, waited)
         if word in SILENCES and trial.approach.place not in self.evidence.wired:
             return _dead(trial, final)
-        if word in LOCKOUTS and self.evidence.alive.get(case.boundary, False):
+        if (word in LOCKOUTS or case.says_no(last)) and self.evidence.alive.get(case.boundary, False):
             text = f"a trusted identity was refused: {seen}"
             return _Finding(Verdict.LOCKOUT, "Refused", text, seen, last, settled=final)
         text = f"a trusted identity did not get in, but nothing refused it: {seen}"
@@ -150,7 +150,7 @@ class Judge:
     def _refused(
         self, case: Case, expects: Refused, trial: Trial, ask: Ask, facts: list[Fact], waited: float
     ) -> _Finding:
-        entered = [fact for fact in facts if got_in(ask, fact) or reading(ask, fact) in expects.passed]
+        entered = [f for f in facts if _entered(case, ask, f) or reading(ask, f) in expects.passed]
         if entered and not _enforced_late(ask, facts, entered, expects):
             return self._breach(ask, facts, entered, waited)
         if any(fact.outcome is Outcome.FAILED for fact in facts[-1:]):
@@ -172,10 +172,10 @@ class Judge:
             return _Finding(Verdict.INCONCLUSIVE, "NoAnswer", text, describe(ask, held[-1]), held[-1], settled=settled)
         # What came after the last proof must not speak against it, though no control brackets it yet.
         later = facts[facts.index(told[-1]) :]
-        against = [f for f in later if reading(ask, f) not in expects.reasons and not _is_silent(ask, f)]
+        against = [f for f in later if not _fits(case, expects, ask, f) and not _is_silent(ask, f)]
         last = against[-1] if against else told[-1]
         seen = describe(ask, last)
-        if reading(ask, last) in expects.reasons:
+        if not against:
             return _Finding(Verdict.PASS, "Refused", "refused, and the control held", seen, last)
         text = f"not refused for a reason that fits: {seen}; due was {_due(expects)}"
         return _Finding(Verdict.INCONCLUSIVE, "WrongReason", text, seen, last, settled=final)
@@ -216,7 +216,7 @@ class Judge:
         ids = [ask_id for ask_id, _ in self.program.of[case.boundary, trial.control]]
         lately = [(self.program.asks[i], fact) for i in ids for fact in self.evidence.facts.get(i, [])[-10:]]
         chances = sum(fact.started >= begun for _, fact in lately)
-        got = any(got_in(ask, fact) for ask, fact in lately)
+        got = any(_entered(case, ask, fact) for ask, fact in lately)
         return got, chances >= ATTEMPTS and not got
 
     def _is_final(self, facts: list[Fact], waited: float) -> bool:
@@ -232,13 +232,23 @@ class Judge:
         if trial.control is None:
             spans = self.evidence.ready.get(case.boundary, [])
             return any(span.start <= fact.started and fact.ended <= span.end for span in spans)
-        return any(self._bracketed(ask_id, fact) for ask_id, _ in self.program.of[case.boundary, trial.control])
+        return any(self._bracketed(case, ask_id, fact) for ask_id, _ in self.program.of[case.boundary, trial.control])
 
-    def _bracketed(self, control_id: str, fact: Fact) -> bool:
+    def _bracketed(self, case: Case, control_id: str, fact: Fact) -> bool:
         ask, facts = self.program.asks[control_id], self.evidence.facts.get(control_id, [])
         before = max((c for c in facts if c.ended <= fact.started), key=lambda c: c.ended, default=None)
         after = min((c for c in facts if c.started >= fact.ended), key=lambda c: c.started, default=None)
-        return before is not None and after is not None and got_in(ask, before) and got_in(ask, after)
+        return all(control is not None and _entered(case, ask, control) for control in (before, after))
+
+
+def _entered(case: Case, ask: Ask, fact: Fact) -> bool:
+    """Whether an attempt got in: it succeeded, and nothing in the answer says no after all."""
+    return got_in(ask, fact) and not case.says_no(fact)
+
+
+def _fits(case: Case, expects: Refused, ask: Ask, fact: Fact) -> bool:
+    """Whether a refusal came for a reason of this case, by the standards or in the server's own words."""
+    return reading(ask, fact) in expects.reasons or case.says_no(fact)
 
 
 def _enforced_late(ask: Ask, facts: list[Fact], entered: list[Fact], expects: Refused) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from zerotrust.contract import CONNECT_TIMEOUT, Ask, Cadence, Request, Tls
 from zerotrust.core.test import CANARY, OUTSIDE, Test
-from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Ref, Refused, Trial, Via
+from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Coverage, Ref, Refused, Trial, Via
 from zerotrust.layers.http import HttpSpec, Route
 from zerotrust.layers.jwt import JwtSpec
 from zerotrust.layers.mtls import MtlsSpec, mtls
@@ -24,7 +24,7 @@ CANARY_AUDIENCE = "canary"
 
 def cases(test: Test) -> list[Case]:
     """Every case the declaration calls for, boundary by boundary, layer by layer. Ids are unique."""
-    return [case for boundary in test.boundaries for case in boundary.cases()]
+    return [case for boundary in test.boundaries for case in boundary.cases(test.spec.run.coverage)]
 
 
 def canary() -> Boundary:
@@ -53,9 +53,9 @@ def canary() -> Boundary:
     )
 
 
-def canary_cases() -> list[Case]:
+def canary_cases(coverage: Coverage = Coverage.EXHAUSTIVE) -> list[Case]:
     """The canary's cases, each with its first trial only, all tried from the stranger's place."""
-    tried = (case for case in canary().cases() if case.trials and not case.skipped)
+    tried = (case for case in canary().cases(coverage) if case.trials and not case.skipped)
     return [replace(case, trials=(_from(case.trials[0], OUTSIDER),)) for case in tried]
 
 

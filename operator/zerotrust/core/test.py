@@ -16,6 +16,7 @@ from zerotrust.api import reasons
 from zerotrust.api.errors import Reject
 from zerotrust.api.resource import RERUN_ANNOTATION, BoundaryBase, TestSpec
 from zerotrust.layers.base import OUTSIDER, Boundary, Layer
+from zerotrust.layers.dialects import Refusals
 from zerotrust.layers.http import HttpSpec
 from zerotrust.trust.identity import Identity
 
@@ -113,6 +114,7 @@ def _view(boundary: BoundaryBase, spec: TestSpec) -> Boundary:
         specs=specs,
         server=boundary.server,
         served=served,
+        refusals=boundary.refusals or Refusals(),
     )
 
 
@@ -160,8 +162,24 @@ def _boundary(boundary: Boundary, spec: TestSpec, zones: list[str]) -> Iterator[
     if (cells := len(boundary.identities) * calls) > MAX_CELLS:
         sides = f"{len(boundary.identities)} identities times {calls} calls"
         yield f"{sides} are {cells} cells, at most {MAX_CELLS} are tried: split the boundary"
+    yield from _refusals(boundary)
     for layer in boundary.layers:
         yield from layer.check(boundary)
+
+
+def _refusals(boundary: Boundary) -> Iterator[str]:
+    """Answers that would be refusal and success at once, or of a layer that is not declared."""
+    http = boundary.specs.get("http")
+    routes = http.routes if isinstance(http, HttpSpec) else ()
+    successes = {status for route in routes for status in route.success}
+    for layer, answer in boundary.refusals.all():
+        if layer not in boundary.specs:
+            yield f"refusals.{layer}: the boundary declares no {layer}"
+        if answer.status in successes and not (answer.header or answer.body):
+            yield (
+                f"refusals.{layer}: status {answer.status} is a route's success too: "
+                "add the header or body that makes it a refusal"
+            )
 
 
 def _named(boundary: Boundary, layer: str) -> Iterator[str]:

@@ -12,17 +12,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from zerotrust.contract import Fact
+from zerotrust.layers.dialects import Answer, Refusals, spoken
+from zerotrust.layers.names import Spec
 
 OUTSIDER = "outsider"
 """Name of the identity nobody declared: a valid certificate and token of this run, in a namespace of its own."""
-
-
-class Spec(BaseModel):
-    """Base of everything an author writes: camelCase on the wire, unknown fields refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
 class Via(StrEnum):
@@ -30,6 +25,19 @@ class Via(StrEnum):
 
     SERVICE = "service"
     POD = "pod"
+
+
+class Coverage(StrEnum):
+    """How much is tried. Each level holds the ones before it."""
+
+    ESSENTIAL = "Essential"  # what every boundary must hold: seconds
+    STANDARD = "Standard"  # every known way around it that is cheap to try
+    EXHAUSTIVE = "Exhaustive"  # the rest: many attempts, slow ones, rare defects
+
+    def holds(self, other: Coverage) -> bool:
+        """Whether cases of another level belong to this one."""
+        levels = list(Coverage)
+        return levels.index(other) <= levels.index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +151,19 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A kind of case: its id comes from its place and name, its summary from its docstring."""
+    """A kind of case: its id comes from its place and name, its summary from its docstring.
+
+    ``vacuous``: what would make a refusal prove nothing, and how the case keeps it out.
+    """
 
     layer: str
     name: str
     summary: str
     motive: str
     remedy: str
+    vacuous: str
     references: tuple[str, ...]
+    coverage: Coverage
     derive: Callable[[Boundary], Iterable[Draft]]
 
 
@@ -165,6 +178,12 @@ class Case:
     expects: Expectation
     trials: tuple[Trial, ...]
     skipped: str = ""
+    answers: tuple[Answer, ...] = ()
+    """What counts as a refusal at this door besides the standard reasons."""
+
+    def says_no(self, fact: Fact) -> bool:
+        """Whether a fact shows one of these answers."""
+        return any(answer.says(fact) for answer in self.answers)
 
 
 def alerts(*names: str) -> frozenset[str]:
@@ -223,7 +242,14 @@ class Layer(Generic[S]):
         return found if isinstance(found, self.spec) else None
 
     def case(
-        self, *, motive: str, remedy: str, references: tuple[str, ...], name: str = ""
+        self,
+        *,
+        motive: str,
+        remedy: str,
+        references: tuple[str, ...],
+        vacuous: str = "",
+        coverage: Coverage = Coverage.STANDARD,
+        name: str = "",
     ) -> Callable[[CaseFunction], CaseFunction]:
         """Register a case: the function yields a draft for each identity it concerns."""
 
@@ -232,18 +258,25 @@ class Layer(Generic[S]):
             own = name or function.__name__.strip("_").replace("_", "-")
             if own in self.cases or not summary:
                 raise ValueError(f"case {self.name}/{own} is defined twice or has no docstring")
-            self.cases[own] = Definition(self.name, own, summary, motive, remedy, references, function)
+            self.cases[own] = Definition(
+                self.name, own, summary, motive, remedy, vacuous, references, coverage, function
+            )
             return function
 
         return register
 
-    def derive(self, boundary: Boundary) -> Iterator[Case]:
-        """Every case that the boundary's declaration of this layer calls for."""
+    def derive(self, boundary: Boundary, coverage: Coverage) -> Iterator[Case]:
+        """Every case that the boundary's declaration of this layer calls for, up to a coverage."""
         for definition in self.cases.values():
+            if not coverage.holds(definition.coverage):
+                continue
             for draft in definition.derive(boundary):
                 name = draft.name or definition.name
                 id_ = f"{boundary.name}/{self.name}/{name}/{draft.identity}"
-                yield Case(id_, boundary.name, draft.identity, definition, draft.expects, draft.trials, draft.skipped)
+                answers = boundary.answers(self, draft.identity)
+                yield Case(
+                    id_, boundary.name, draft.identity, definition, draft.expects, draft.trials, draft.skipped, answers
+                )
 
 
 @dataclass(frozen=True)
@@ -263,6 +296,7 @@ class Boundary:
     specs: Mapping[str, Spec]
     server: str | None = None
     served: frozenset[int] = field(default_factory=frozenset)
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def layers(self) -> list[Layer[Any]]:
@@ -278,6 +312,11 @@ class Boundary:
                 return False
         return True
 
+    def answers(self, layer: Layer[Any], identity: str) -> tuple[Answer, ...]:
+        """What counts as a refusal: the layer's own answers, and those of outer layers that keep the identity out."""
+        saying = [o for o in self.layers if o is layer or (o.order < layer.order and not o.admits(self, identity))]
+        return tuple(answer for o in saying for answer in (*spoken(o.name), *self.refusals.of(o.name)))
+
     def lets(self, identity: str, call: Call) -> bool:
         """Whether the identity's good approach with this call passes every layer."""
         return all(layer.lets(self, identity, call) for layer in self.layers)
@@ -289,10 +328,10 @@ class Boundary:
             approach = layer.dress(self, identity, approach)
         return approach if approach.place else None
 
-    def cases(self) -> Iterator[Case]:
-        """All cases of the boundary, layer by layer from the outside in."""
+    def cases(self, coverage: Coverage = Coverage.EXHAUSTIVE) -> Iterator[Case]:
+        """The cases of the boundary, layer by layer from the outside in."""
         for layer in self.layers:
-            yield from layer.derive(self)
+            yield from layer.derive(self, coverage)
 
 
 def refuse(identity: str, control: Approach | None, reasons: frozenset[str], **changes: Any) -> Draft:

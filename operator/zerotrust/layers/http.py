@@ -22,12 +22,11 @@ from zerotrust.layers.base import (
     Draft,
     Layer,
     Refused,
-    Spec,
     Trial,
     alerts,
     statuses,
 )
-from zerotrust.layers.names import Names
+from zerotrust.layers.names import Names, Spec
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANYONE = "Anyone"

@@ -21,13 +21,12 @@ from zerotrust.layers.base import (
     Layer,
     Ref,
     Refused,
-    Spec,
     Trial,
     refuse,
     statuses,
 )
 from zerotrust.layers.http import http
-from zerotrust.layers.names import Names
+from zerotrust.layers.names import Names, Spec
 
 REFUSALS = statuses(401, 403)
 MALFORMED = statuses(400, 401, 403)

@@ -21,13 +21,12 @@ from zerotrust.layers.base import (
     Presents,
     Ref,
     Refused,
-    Spec,
     Trial,
     alerts,
     refuse,
     statuses,
 )
-from zerotrust.layers.names import Names
+from zerotrust.layers.names import Names, Spec
 
 REFUSALS = alerts(
     "access_denied",

@@ -17,12 +17,11 @@ from zerotrust.layers.base import (
     Draft,
     Layer,
     Refused,
-    Spec,
     Trial,
     Via,
     outcomes,
 )
-from zerotrust.layers.names import Names
+from zerotrust.layers.names import Names, Spec
 
 REFUSALS = outcomes("TimedOut", "Prohibited")
 """A drop or an ICMP answer. `Connection refused` is none: the packet arrived and nobody listened."""

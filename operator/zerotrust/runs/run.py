@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -18,7 +19,7 @@ from zerotrust.core.judge import PATIENCE, Judge, Judgement, is_due
 from zerotrust.core.report import Outcome, failure, outcome, time_text
 from zerotrust.core.test import CANARY, Test
 from zerotrust.core.wallet import Treasury, mint
-from zerotrust.layers.base import OUTSIDER, Boundary
+from zerotrust.layers.base import OUTSIDER, Boundary, Case
 from zerotrust.runs.building import Builder, gather_manifests, retried
 from zerotrust.runs.ports import Clock, Cluster, Settings
 from zerotrust.runs.watching import Watcher
@@ -50,12 +51,14 @@ class Run:
         self.owner = Owner(run, test.uid, f"{test.namespace}/{test.name}")
         self.lifetime = seconds(test.spec.run.timeout)
         self.stages: dict[str, float] = {}
-        self.own_cases, self.canary_cases = plan.cases(test), plan.canary_cases()
+        self.own_cases, self.canary_cases = plan.cases(test), plan.canary_cases(test.spec.run.coverage)
         self.boundaries: dict[str, Boundary] = {b.name: b for b in (*test.boundaries, plan.canary())}
         self.judge: Judge | None = None
         self.treasury: Treasury | None = None
         self.watcher: Watcher | None = None
         self.at_work: float | None = None
+        self._open = deque([*self.own_cases, *self.canary_cases])
+        """Cases not yet seen settled, the one that was last found so in front: most looks end with the first."""
         self._places = sorted({OUTSIDER, *plan.places(self.own_cases)} - {""})
 
     @property
@@ -200,12 +203,20 @@ class Run:
         return 0.0 if self.at_work is None else self.now() - self.at_work
 
     def _all_settled(self) -> bool:
+        while self._open:
+            if not self._is_settled(self._open[0]):
+                return False
+            self._open.popleft()
+        # What settled early is looked at again with all that came since.
+        self._open.extend(c for c in (*self.own_cases, *self.canary_cases) if not self._is_settled(c))
+        return not self._open
+
+    def _is_settled(self, case: Case) -> bool:
         assert self.judge
-        judge, waited = self.judge, self._waited()
-        own = (judge.judge(case, waited) for case in self.canary_cases)
-        return all(judge.judge(case, waited).settled for case in self.own_cases) and all(
-            is_due(found, plan.TWIN_CASE) or (found.settled and found.verdict in DECIDED) for found in own
-        )
+        found = self.judge.judge(case, self._waited())
+        if case.boundary != CANARY:
+            return found.settled
+        return is_due(found, plan.TWIN_CASE) or (found.settled and found.verdict in DECIDED)
 
     def _verdict(self, waited: float) -> Outcome:
         if self.judge is None:
