@@ -87,4 +87,5 @@ LOCK = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: venv ## resolve pyproject.toml into requirements/*.txt (LOCK_ARGS=--upgrade takes newer indirect ones)
 	@$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	@$(LOCK) pyproject.toml --extra dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(LOCK) --group operator --constraints requirements/runtime.txt --output-file requirements/operator.txt
 	@$(LOCK) --group probe --constraints requirements/runtime.txt --output-file requirements/probe.txt

@@ -20,6 +20,8 @@ PLAN_FILE = "plan.json"
 """Key of the plan in the probe's Secret; each credential is another key, ``<name>.pem``, certificates then key."""
 CONNECT_TIMEOUT = 1.2
 """Seconds for a connection to open: long enough for one lost SYN, sent again after a second (RFC 6298)."""
+KNOCK_TIMEOUT = 0.5
+"""Seconds for one of several connections, none of which is expected to open: each has a first SYN of its own."""
 MAX_BODY_BYTES = 512
 MAX_HEADERS = 32
 MAX_HEADER_BYTES = 256
@@ -119,6 +121,8 @@ class Plan:
     """Seconds between the end of a round and the start of the next."""
     workers: int = 8
     serve: Serve | None = None
+    beat: float = 0.15
+    """Seconds between attempts of bare connections, at first."""
     version: int = VERSION
 
 

@@ -1,4 +1,4 @@
-"""A small client: plain dicts over the low level of ``kubernetes.aio``, which brings configuration and credentials.
+"""A small client: plain dicts in, plain dicts out.
 
 Errors: ``Wait`` where trying again may help (no answer, 429, 5xx), ``ApiRefused`` where it cannot. 404 is None.
 """
@@ -6,25 +6,20 @@ Errors: ``Wait`` where trying again may help (no answer, 429, 5xx), ``ApiRefused
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config.incluster_config import load_incluster_config
-from kubernetes.aio.config.kube_config import load_kube_config
 
 from zerotrust.api import reasons
 from zerotrust.api.errors import ApiRefused, Wait
 from zerotrust.api.resource import GROUP, KIND, PLURAL, VERSION
+from zerotrust.cluster.login import Login, login
 
 Object = dict[str, Any]
 FIELD_MANAGER = "zerotrust-operator"
-MAX_CONNECTIONS = 200
 REQUEST_SECONDS = 30.0
 WATCH_SECONDS = 300
 
@@ -51,24 +46,17 @@ PATHS: Mapping[str, tuple[str, str]] = {
 class Client:
     """Speaks with one API server. ``requests`` counts what was asked, by verb and code, for the metrics."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        configuration.connection_pool_maxsize = MAX_CONNECTIONS
-        self._api = ApiClient(configuration)
-        self.configuration = configuration
+    def __init__(self, login: Login) -> None:
+        self.login = login
         self.requests: Counter[tuple[str, str]] = Counter()
 
     @classmethod
     async def connect(cls, context: str | None = None) -> Client:
-        """From inside a pod its ServiceAccount, elsewhere the kubeconfig's (named) context."""
-        configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and context is None:
-            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await load_kube_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        return cls(configuration)
+        """As ``login``, which says whom as."""
+        return cls(await login(context))
 
     async def close(self) -> None:
-        await self._api.close()  # type: ignore[no-untyped-call]
+        await self.login.close()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Object | None:
         """One object, or None."""
@@ -194,18 +182,10 @@ class Client:
         full = f"{path}?{urlencode(wanted)}" if wanted else path
         limit = aiohttp.ClientTimeout(total=None if stream else REQUEST_SECONDS, sock_connect=5.0)
         try:
-            method, url, headers, payload, _ = await self._api.param_serialize(
-                method,
-                full,
-                header_params={"Content-Type": content},
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            answer = await self._api.call_api(method, url, headers, payload, _request_timeout=limit)
+            response = await self.login.send(method, full, {"Content-Type": content}, body, limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self.requests[verb, "none"] += 1
             raise _unavailable(error) from error
-        response: aiohttp.ClientResponse = answer.response
         self.requests[verb, str(response.status)] += 1
         if response.status >= 400:
             raise await _refusal(response)

@@ -20,6 +20,8 @@ PATIENCE = 12.0
 """Seconds that whatever is not yet proven may still take once all probes are at work: plugins are eventual."""
 ATTEMPTS = 3
 """Attempts that an unproven case gets within that time, however long a busy machine takes for them."""
+KNOCKS = 3
+"""Attempts at a bare connection that must end alike while the control holds: each is a SYN that might be lost."""
 SETTLING = 5.0
 """Seconds in which a network policy of a fresh sandbox may still be on its way."""
 SILENCES = frozenset({"network:TimedOut", "network:Prohibited"})
@@ -175,6 +177,9 @@ class Judge:
         against = [f for f in later if not _fits(case, expects, ask, f) and not _is_silent(ask, f)]
         last = against[-1] if against else told[-1]
         seen = describe(ask, last)
+        if not against and not _speaks(ask) and len(told) < KNOCKS:
+            text = f"only {len(told)} of {KNOCKS} attempts while the control held: {seen}"
+            return _Finding(Verdict.INCONCLUSIVE, "TooFew", text, seen, last, settled=waited == float("inf"))
         if not against:
             return _Finding(Verdict.PASS, "Refused", "refused, and the control held", seen, last)
         text = f"not refused for a reason that fits: {seen}; due was {_due(expects)}"

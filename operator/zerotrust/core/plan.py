@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from zerotrust.contract import CONNECT_TIMEOUT, Ask, Cadence, Request, Tls
+from zerotrust.contract import CONNECT_TIMEOUT, KNOCK_TIMEOUT, Ask, Cadence, Request, Tls
 from zerotrust.core.test import CANARY, OUTSIDE, Test
 from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Coverage, Ref, Refused, Trial, Via
 from zerotrust.layers.http import HttpSpec, Route
@@ -186,10 +186,16 @@ def _ask(id_: str, cadence: Cadence, approach: Approach, boundary: Boundary, doo
         address=door.pod if approach.via is Via.POD else door.service,
         port=_port(approach, boundary, door),
         cadence=cadence,
-        timeout=REQUEST_TIMEOUT if approach.tls or approach.call else CONNECT_TIMEOUT,
+        timeout=_timeout(approach, cadence),
         tls=tls,
         request=_request(approach.call, boundary.host, token) if approach.call else None,
     )
+
+
+def _timeout(approach: Approach, cadence: Cadence) -> float:
+    if approach.tls or approach.call:
+        return REQUEST_TIMEOUT
+    return KNOCK_TIMEOUT if cadence is Cadence.ROUND else CONNECT_TIMEOUT
 
 
 def _port(approach: Approach, boundary: Boundary, door: Door) -> int:

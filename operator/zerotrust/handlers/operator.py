@@ -97,18 +97,14 @@ def registry_for(client: Client, engine: Engine) -> kopf.OperatorRegistry:
 
 def connection(client: Client) -> kopf.ConnectionInfo:
     """kopf's credentials, the same as the client's; asked for again before a projected token ends."""
-    own = client.configuration
-    if own.refresh_api_key_hook:
-        own.refresh_api_key_hook(own)
-    _, _, token = str(own.api_key.get("BearerToken") or "").rpartition(" ")
+    own = client.login.credentials()
     return kopf.ConnectionInfo(
-        server=own.host,
-        ca_path=own.ssl_ca_cert,
-        ca_data=own.ca_cert_data,
-        token=token or None,
-        certificate_path=own.cert_file,
-        private_key_path=own.key_file,
-        expiration=datetime.now(UTC) + TOKEN_PERIOD if token else None,
+        server=own.server,
+        ca_path=own.ca_path,
+        token=own.token,
+        certificate_path=own.certificate_path,
+        private_key_path=own.key_path,
+        expiration=datetime.now(UTC) + TOKEN_PERIOD if own.token else None,
     )
 
 

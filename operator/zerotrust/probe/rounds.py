@@ -92,7 +92,7 @@ class Rounds:
 
     def _knock(self) -> None:
         """Try bare connections on a beat of their own: a dropped one costs its whole timeout, so they overlap."""
-        beat = self._plan.interval
+        beat = self._plan.beat
         while True:
             for ask in self._knocks:
                 self._knockers.start(ask)

@@ -26,7 +26,7 @@ from tests.unit.support import (
 from zerotrust.api.status import Verdict
 from zerotrust.contract import Ask, Ending, Fact, HttpSeen, Outcome, TlsSeen
 from zerotrust.core.evidence import Evidence, Span
-from zerotrust.core.judge import ATTEMPTS, PATIENCE, SETTLING, Judge, is_due
+from zerotrust.core.judge import ATTEMPTS, KNOCKS, PATIENCE, SETTLING, Judge, is_due
 from zerotrust.core.plan import Program
 from zerotrust.layers.base import Admitted, Approach, Presents, Refused, Trial, outcomes, statuses
 from zerotrust.layers.mtls import PLAINTEXT_REFUSALS, REFUSALS
@@ -62,7 +62,7 @@ PROVEN: list[tuple[str, Refused, Ask, Fact]] = [
 @pytest.mark.parametrize(("expects", "ask", "fact"), [p[1:] for p in PROVEN], ids=[p[0] for p in PROVEN])
 class TestARefusalForAReasonThatFits:
     def test_passes_between_two_controls(self, expects: Refused, ask: Ask, fact: Fact) -> None:
-        judged = Scene(expects, ask, [(1.0, fact)], AROUND).judged(waited=0.0)
+        judged = Scene(expects, ask, [(1.0, fact)] * KNOCKS, AROUND).judged(waited=0.0)
 
         assert (judged.verdict, judged.reason, judged.settled) == (Verdict.PASS, "Refused", True)
 
@@ -380,11 +380,19 @@ def test_an_attempt_that_the_tool_could_not_make_is_an_error(expects: Refused | 
 def test_where_nobody_may_pass_the_targets_readiness_stands_in(
     spans: list[Span], verdict: Verdict, reason: str
 ) -> None:
-    judged = Scene(DENIED, CONNECT, [(1.0, TIMED_OUT)], stand_in=spans).judged()
+    judged = Scene(DENIED, CONNECT, [(1.0, TIMED_OUT)] * KNOCKS, stand_in=spans).judged()
 
     assert (judged.verdict, judged.reason) == (verdict, reason)
     if reason == "NoControl":
         assert "readinessProbe on port 8443" in judged.message
+
+
+def test_one_lost_packet_is_no_policy() -> None:
+    knocks = [(1.0, TIMED_OUT)] * (KNOCKS - 1)
+    early, late = (Scene(DENIED, CONNECT, knocks, AROUND).judged(waited) for waited in (0.0, float("inf")))
+
+    assert (early.verdict, early.reason, early.settled) == (Verdict.INCONCLUSIVE, "TooFew", False)
+    assert (late.verdict, late.settled) == (Verdict.INCONCLUSIVE, True)
 
 
 # the trusted
