@@ -20,7 +20,7 @@ PLAN_FILE = "plan.json"
 """Key of the plan in the probe's Secret; each credential is another key, ``<name>.pem``, certificates then key."""
 CONNECT_TIMEOUT = 1.2
 """Seconds for a connection to open: long enough for one lost SYN, sent again after a second (RFC 6298)."""
-KNOCK_TIMEOUT = 0.5
+KNOCK_TIMEOUT = 0.4
 """Seconds for one of several connections, none of which is expected to open: each has a first SYN of its own."""
 MAX_BODY_BYTES = 512
 MAX_HEADERS = 32
@@ -115,13 +115,13 @@ class Plan:
     """Seconds after which the probe stops by itself."""
     listen: int
     """The probe's own port, where the kubelet's startup probe must reach it."""
-    interval: float = 0.3
+    interval: float = 0.25
     """Seconds between controls while nothing else is under way; a fifth of it until the first one got in."""
     pause: float = 1.0
     """Seconds between the end of a round and the start of the next."""
     workers: int = 8
     serve: Serve | None = None
-    beat: float = 0.15
+    beat: float = 0.1
     """Seconds between attempts of bare connections, at first."""
     version: int = VERSION
 

@@ -14,10 +14,12 @@ from kopf._core.engines.peering import Identity  # not exported, and kopf.operat
 
 from zerotrust.api.resource import GROUP, PLURAL, VERSION
 from zerotrust.cluster.client import Client
-from zerotrust.handlers import settings, web
+from zerotrust.handlers import memory, settings, web
 from zerotrust.metrics import Metrics, Shown, Sources
 from zerotrust.runs.engine import Engine
 
+QUIET_SECONDS = 5.0
+"""How often to look whether the last run has ended."""
 log = logging.getLogger(__name__)
 TOKEN_PERIOD = timedelta(minutes=10)
 """How long a token that was read is used: the kubelet replaces projected ones well before they end."""
@@ -125,7 +127,7 @@ async def run(env: Mapping[str, str] | None = None) -> None:
     )
     engine = Engine(client, own, metrics)
     server = await web.serve(settings.listen_port(env), metrics.render, ready.is_set)
-    sweeper = asyncio.create_task(_sweep_once_seen(engine, ready))
+    chores = [asyncio.create_task(_sweep_once_seen(engine, ready)), asyncio.create_task(_give_back_memory(engine))]
     try:
         await kopf.operator(
             registry=registry_for(client, engine),
@@ -135,7 +137,8 @@ async def run(env: Mapping[str, str] | None = None) -> None:
             identity=Identity(own.account),  # else kopf asks for a user name, which a bare uid has not
         )
     finally:
-        sweeper.cancel()
+        for chore in chores:
+            chore.cancel()
         await engine.close()
         await server.cleanup()
         await client.close()
@@ -145,3 +148,13 @@ async def _sweep_once_seen(engine: Engine, ready: asyncio.Event) -> None:
     """Sweep from when tests are being watched."""
     await ready.wait()
     await engine.sweep_for_ever()
+
+
+async def _give_back_memory(engine: Engine) -> None:
+    """Return what a burst of runs took, once it is over: to trim holds everything up for some milliseconds."""
+    busy = False
+    while True:
+        await asyncio.sleep(QUIET_SECONDS)
+        was, busy = busy, engine.running > 0
+        if was and not busy:
+            memory.give_back()
