@@ -17,6 +17,7 @@ from zerotrust.core.plan import Program
 from zerotrust.core.test import Test as ParsedTest
 from zerotrust.core.test import parse
 from zerotrust.layers.base import Approach, Boundary, Case, Expectation, Layer, Ref, Trial
+from zerotrust.layers.dialects import Answer
 
 quick = settings(deadline=None, max_examples=60)
 """For properties: no deadline, since a busy machine is no failure."""
@@ -164,10 +165,12 @@ class Scene:
     alive: bool = True
     shown: Mapping[str, bytes] = field(default_factory=dict)
     wrong: frozenset[str] = frozenset()
+    answers: tuple[Answer, ...] = ()
 
     def case(self) -> Case:
         """The case that is judged."""
-        return case(self.expects, (Trial("", _ATTEMPT, None if self.stand_in is not None else _DOOR),))
+        made = case(self.expects, (Trial("", _ATTEMPT, None if self.stand_in is not None else _DOOR),))
+        return replace(made, answers=self.answers)
 
     def judge(self) -> Judge:
         """The judge with this scene's evidence."""

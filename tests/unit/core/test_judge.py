@@ -29,6 +29,7 @@ from zerotrust.core.evidence import Evidence, Span
 from zerotrust.core.judge import ATTEMPTS, KNOCKS, PATIENCE, SETTLING, Judge, is_due
 from zerotrust.core.plan import Program
 from zerotrust.layers.base import Admitted, Approach, Presents, Refused, Trial, outcomes, statuses
+from zerotrust.layers.dialects import spoken
 from zerotrust.layers.mtls import PLAINTEXT_REFUSALS, REFUSALS
 from zerotrust.layers.network import REFUSALS as DROPS
 
@@ -385,6 +386,29 @@ def test_where_nobody_may_pass_the_targets_readiness_stands_in(
     assert (judged.verdict, judged.reason) == (verdict, reason)
     if reason == "NoControl":
         assert "readinessProbe on port 8443" in judged.message
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"), [("The SSL certificate error", Verdict.PASS), ("Bad Request", Verdict.INCONCLUSIVE)]
+)
+def test_a_server_may_refuse_in_words_of_its_own(said: str, verdict: Verdict) -> None:
+    scene = Scene(FORGED, BOTH, [(1.0, status(400, body=f"<title>400 {said}</title>"))], AROUND, answers=spoken("mtls"))
+    judged = scene.judged()
+
+    assert judged.verdict is verdict
+    assert said in judged.seen
+
+
+def test_an_answer_that_says_no_is_no_way_in_whatever_its_status() -> None:
+    no = replace(status(200), http=HttpSeen(200, (("grpc-status", "16"),)))
+    kept_out = Scene(FORGED, BOTH, [(1.0, no)], AROUND, answers=spoken("jwt")).judged()
+    let_in = Scene(FORGED, BOTH, [(1.0, status(200))], AROUND, answers=spoken("jwt")).judged()
+    unproven = Scene(FORGED, BOTH, [(1.0, no)], [(0.0, no), (2.0, no)], answers=spoken("jwt")).judged()
+    locked_out = Scene(Admitted(), BOTH, [(1.0, no)], answers=spoken("jwt")).judged()
+
+    assert [kept_out.verdict, let_in.verdict] == [Verdict.PASS, Verdict.BREACH]
+    assert (unproven.verdict, unproven.reason) == (Verdict.INCONCLUSIVE, "ControlFailed")
+    assert locked_out.verdict is Verdict.LOCKOUT
 
 
 def test_one_lost_packet_is_no_policy() -> None:

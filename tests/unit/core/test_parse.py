@@ -89,6 +89,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"boundaries": [door(http={**door()["http"], "control": {"method": "GET", "path": "/elsewhere"}})]},
         "http.control",
     ),
+    "a refusal that is a route's success": (
+        {
+            "boundaries": [
+                door(
+                    **routes({"methods": ["GET"], "path": "/", "allow": [], "success": [404]}),
+                    refusals={"http": [{"status": 404}]},
+                )
+            ]
+        },
+        "refusals.http: status 404 is a route's success too",
+    ),
+    "a refusal of a layer that is not there": (
+        {"boundaries": [door(jwt=None, refusals={"jwt": [{"status": 418}]})]},
+        "refusals.jwt: the boundary declares no jwt",
+    ),
+    "a refusal that is a success": (
+        {"boundaries": [door(refusals={"http": [{"status": 200}]})]},
+        "status 200 alone is a success",
+    ),
     "a claim that is the issuer's": ({"identities": [*people("ann", claims={"exp": 1}), *ANN[1:]]}, "claim exp"),
     "a schedule that is no cron": (run(schedule="every day"), "is not five-field cron"),
     "a schedule with seconds": (run(schedule="0 0 * * * *"), "is not five-field cron"),
