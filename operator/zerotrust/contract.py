@@ -64,11 +64,17 @@ class Tls:
 
     ``patience``: seconds to wait for the server's word after the handshake before a request is written. A TLS 1.3
     server judges a certificate only then, and a write can destroy its alert; a good certificate need not wait.
+    ``newest``: the newest version offered, as OpenSSL names it, and with it everything older that is known; empty:
+    TLS 1.2 and newer. ``ciphers``: OpenSSL's cipher string for TLS 1.2 and older. ``key``: the credential whose key
+    signs in place of the certificate's own (RFC 8446 section 4.4.3).
     """
 
     sni: str
     credential: str | None = None
     patience: float = 0.3
+    newest: str = ""
+    ciphers: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.system import SYSTEMS
 from tests.mutants.change import read
-from tests.mutants.coverage import claims, covering, kinds_by_id, never_derived
+from tests.mutants.coverage import claims, covering, kinds_by_id
 from tests.mutants.model import chosen, load
 from tests.mutants.runner import Runner, trials
 from tests.mutants.table import line
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.e2e
 def test_every_kind_of_case_turns_red_where_it_should() -> None:
     mutants = [mutant for mutant in load(MUTANTS) if mutant.system == SYSTEM]
     kinds = kinds_by_id(read(SYSTEMS / SYSTEM))
-    assert never_derived(kinds.values()) == [], "registered cases that the system does not call for"
     few, nobodys = covering(kinds.values(), {mutant.id: claims(mutant, SYSTEMS) for mutant in mutants})
     assert not nobodys, f"kinds of case that no mutant turns red: {', '.join(map(str, nobodys))}"
 

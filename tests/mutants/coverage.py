@@ -13,7 +13,7 @@ from tests.mutants.change import Texts, mutate, read
 from tests.mutants.model import ACCUSATIONS, Expected, Mutant
 from zerotrust.core.plan import cases
 from zerotrust.core.test import parse
-from zerotrust.layers.base import Admitted, Case, Layer
+from zerotrust.layers.base import Admitted, Case, Coverage, Layer
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,9 +28,11 @@ class Kind:
         return f"{self.layer}/{self.case} {self.verdict}"
 
 
-def kinds_by_id(texts: Texts) -> dict[str, Kind]:
-    """The kind of every case that a system's test derives, by case id."""
+def kinds_by_id(texts: Texts, coverage: Coverage | None = None) -> dict[str, Kind]:
+    """The kind of every case that a system's test derives, by case id; with another coverage than the test's own."""
     resource = yaml.safe_load(texts["test.yaml"])
+    if coverage is not None:
+        resource["spec"].setdefault("run", {})["coverage"] = coverage
     resource["metadata"] = {"namespace": "default", "uid": "", **resource["metadata"]}
     return {case.id: _kind(case) for case in cases(parse(resource)) if not case.skipped}
 
@@ -47,9 +49,9 @@ def never_derived(kinds: Iterable[Kind]) -> list[str]:
     return sorted("/".join(item) for item in registered - derived)
 
 
-def claims(mutant: Mutant, systems: Path) -> frozenset[Kind]:
-    """The kinds that a mutant expects to turn red."""
-    kinds = kinds_by_id(mutate(read(systems / mutant.system), mutant.change))
+def claims(mutant: Mutant, systems: Path, coverage: Coverage | None = None) -> frozenset[Kind]:
+    """The kinds that a mutant expects to turn red; with another coverage than the test's own."""
+    kinds = kinds_by_id(mutate(read(systems / mutant.system), mutant.change), coverage)
     wanted = ACCUSATIONS.intersection(mutant.expect.verdict)
     named = {
         kind

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from zerotrust.contract import CONNECT_TIMEOUT, KNOCK_TIMEOUT, Ask, Cadence, Request, Tls
 from zerotrust.core.test import CANARY, OUTSIDE, Test
-from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Coverage, Ref, Refused, Trial, Via
+from zerotrust.layers.base import OUTSIDER, Approach, Boundary, Call, Case, Coverage, Hello, Ref, Refused, Trial, Via
 from zerotrust.layers.http import HttpSpec, Route
 from zerotrust.layers.jwt import JwtSpec
-from zerotrust.layers.mtls import MtlsSpec, mtls
+from zerotrust.layers.mtls import Check, MtlsSpec, mtls
 from zerotrust.layers.network import NetworkSpec
 
 CANARY_PORT = 18444
@@ -36,7 +36,7 @@ def canary() -> Boundary:
     harmless = Route(methods=("GET",), path="/canary", allow=(CANARY,))
     specs = {
         "network": NetworkSpec(allow=(CANARY,)),
-        "mtls": MtlsSpec(allow=(CANARY,)),
+        "mtls": MtlsSpec(allow=(CANARY,), checks=tuple(Check)),
         "jwt": JwtSpec(audience=CANARY_AUDIENCE, allow=(CANARY,)),
         "http": HttpSpec(routes=(harmless, route)),
     }
@@ -105,7 +105,8 @@ class Program:
 
 def certificates(found: Iterable[Case]) -> set[Ref]:
     """Certificates that the cases' approaches and controls need."""
-    return {a.certificate for case in found for a in _approaches(case) if a.certificate}
+    shown = {ref for case in found for a in _approaches(case) for ref in (a.certificate, a.hello.key)}
+    return {ref for ref in shown if ref}
 
 
 def tokens(found: Iterable[Case], boundaries: Mapping[str, Boundary]) -> set[TokenRef]:
@@ -177,18 +178,26 @@ def _variants(approach: Approach, boundary: Boundary, wallet: Wallet, case: Case
 
 
 def _ask(id_: str, cadence: Cadence, approach: Approach, boundary: Boundary, door: Door, token: str) -> Ask:
-    tls = None
-    if approach.tls:
-        credential = approach.certificate.name if approach.certificate else None
-        tls = Tls(boundary.host, credential, patience=0.0 if _is_welcome(approach, boundary) else ALERT_PATIENCE)
     return Ask(
         id=id_,
         address=door.pod if approach.via is Via.POD else door.service,
         port=_port(approach, boundary, door),
         cadence=cadence,
         timeout=_timeout(approach, cadence),
-        tls=tls,
+        tls=_tls(approach, boundary) if approach.tls else None,
         request=_request(approach.call, boundary.host, token) if approach.call else None,
+    )
+
+
+def _tls(approach: Approach, boundary: Boundary) -> Tls:
+    hello = approach.hello
+    return Tls(
+        sni=boundary.host if hello.sni is None else hello.sni,
+        credential=approach.certificate.name if approach.certificate else None,
+        patience=0.0 if _is_welcome(approach, boundary) else ALERT_PATIENCE,
+        newest=hello.newest,
+        ciphers=hello.ciphers,
+        key=hello.key.name if hello.key else "",
     )
 
 
@@ -209,7 +218,8 @@ def _port(approach: Approach, boundary: Boundary, door: Door) -> int:
 def _is_welcome(approach: Approach, boundary: Boundary) -> bool:
     """Whether the TLS layer is declared to accept the certificate, so that no alert need be waited for."""
     ref = approach.certificate
-    return approach.call is not None and ref is not None and not ref.forgery and mtls.admits(boundary, ref.identity)
+    usual = approach.hello == Hello() and approach.call is not None
+    return usual and ref is not None and not ref.forgery and mtls.admits(boundary, ref.identity)
 
 
 def _request(call: Call, host: str, token: str) -> Request:

@@ -54,6 +54,29 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Hello:
+    """How a TLS client introduces itself, where that differs from the usual.
+
+    ``sni``: None is the boundary's own name, empty none at all. ``newest`` and ``ciphers`` as in ``contract.Tls``;
+    ``key``: whose key signs in place of the certificate's own.
+    """
+
+    sni: str | None = None
+    newest: str = ""
+    ciphers: str = ""
+    key: Ref | None = None
+
+    def __str__(self) -> str:
+        said = {
+            "name": "none" if self.sni == "" else self.sni,
+            "newest version": self.newest,
+            "ciphers": self.ciphers,
+            "key of": self.key.name if self.key else "",
+        }
+        return ", ".join(f"{what} {value}" for what, value in said.items() if value) or "usual"
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request to make; ``anonymous`` when the declared route asks for no token."""
 
@@ -81,6 +104,7 @@ class Approach:
     certificate: Ref | None = None
     token: Ref | None = None
     call: Call | None = None
+    hello: Hello = Hello()
 
     def difference(self, other: Approach) -> str:
         """The attributes in which two approaches differ, for the reader of a report."""

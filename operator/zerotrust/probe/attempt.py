@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 
-from zerotrust.contract import CONNECT_TIMEOUT, Ask, Fact, HttpSeen, Outcome, Plan, TlsSeen
+from zerotrust.contract import CONNECT_TIMEOUT, Ask, Fact, HttpSeen, Outcome, Plan, Tls, TlsSeen
 from zerotrust.probe import tcp
 from zerotrust.probe.clock import now
 from zerotrust.probe.output import Writer
 from zerotrust.probe.wire import Wire
+
+TYPE_CHECKING = False  # as typing's, which costs a probe milliseconds to import
+if TYPE_CHECKING:
+    from zerotrust.probe.tls import Secure
+    from zerotrust.probe.tls_borrowed import Borrowed
 
 MAX_ERROR = 200
 
@@ -58,12 +63,19 @@ class Attempts:
 
     def _try_tls(self, ask: Ask, wire: Wire, seen: _Seen) -> None:
         assert ask.tls is not None
-        secure = self._secure(wire, ask.tls, self._credentials.context(ask.tls.credential))
+        secure = self._client(wire, ask.tls)
         try:
             if secure.open(speaks=ask.request is not None) and ask.request is not None:
                 seen.http = self._exchange(secure, ask.request, secure.early)
         finally:
             seen.tls, seen.certificates, seen.error = secure.seen(), secure.certificates(), secure.error
+
+    def _client(self, wire: Wire, offer: Tls) -> Secure | Borrowed:
+        if not offer.key:
+            return self._secure(wire, offer, self._credentials.context(offer))
+        from zerotrust.probe.tls_borrowed import Borrowed  # noqa: PLC0415 - slow to load, and seldom needed
+
+        return Borrowed(wire, offer, self._credentials.directory)
 
 
 class _Seen:

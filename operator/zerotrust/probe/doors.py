@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import warnings
 
 from zerotrust.contract import Serve
 from zerotrust.probe.clock import now
@@ -28,6 +29,10 @@ def open_doors(serve: Serve, directory: str) -> None:
     """Serve everybody for the rest of the probe's life. Errors: OSError (port or credential unusable)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{directory}/{serve.credential}.pem")
+    context.set_ciphers("ALL:eNULL:aNULL@SECLEVEL=0")  # also to whoever should not even be spoken with
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
     listeners = [listen(port) for port in serve.ports]
     for listener in listeners:
         for _ in range(THREADS):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import ssl
+import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -62,30 +63,42 @@ def _note(connection: object, direction: str, _version: int, content: int, kind:
 
 
 class Credentials:
-    """A TLS context for each credential in a directory, made when it is first used."""
+    """A TLS context for each credential in a directory and each way to offer it, made when it is first used."""
 
     def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self.directory = directory
+        self._contexts: dict[tuple[str | None, str, str], ssl.SSLContext] = {}
 
-    def context(self, name: str | None) -> ssl.SSLContext:
+    def context(self, offer: Tls) -> ssl.SSLContext:
         """A context that presents a credential. Errors: OSError, ssl.SSLError when OpenSSL cannot load it."""
-        found = self._contexts.get(name)
-        return found or self._contexts.setdefault(name, self._make(name))
+        key = offer.credential, offer.newest, offer.ciphers
+        found = self._contexts.get(key)
+        return found or self._contexts.setdefault(key, self._make(*key))
 
-    def _make(self, name: str | None) -> ssl.SSLContext:
+    def _make(self, name: str | None, newest: str, ciphers: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # what the server shows is reported, and judged elsewhere
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         # Level 0 presents weak keys and speaks with weak servers: to refuse the first is the server's task.
-        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        context.set_ciphers(f"{ciphers or 'DEFAULT'}@SECLEVEL=0")
+        self._bound(context, newest)
         context.sslobject_class = Conversation
         # The one way to see a CertificateRequest from Python; one function for all keeps nothing alive.
         setattr(context, "_msg_callback", _note)  # noqa: B010 - unknown to the type stubs
         if name is not None:
-            context.load_cert_chain(f"{self._directory}/{name}.pem")
+            context.load_cert_chain(f"{self.directory}/{name}.pem")
         return context
+
+    @staticmethod
+    def _bound(context: ssl.SSLContext, newest: str) -> None:
+        """The versions offered. Whoever offers old ones offers nothing that a current server would rather take."""
+        if not newest:
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # which is why they are tried
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion[newest.replace(".", "_")]
 
 
 class Secure:

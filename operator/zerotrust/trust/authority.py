@@ -58,8 +58,8 @@ class Authority:
         )
 
     def crl_pem(self, now: datetime) -> str:
-        """The empty revocation list (RFC 5280 §5), good as long as the root: a stale one bars everybody."""
-        crl = (
+        """The revocation list (RFC 5280 §5), good as long as the root: a stale one bars everybody."""
+        builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.signer.certificate.subject)
             .last_update(now - CLOCK_SKEW)
@@ -69,6 +69,9 @@ class Authority:
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self.signer.key_identifier),
                 critical=False,
             )
-            .sign(self.signer.key, hashes.SHA256())
         )
+        for serial in sorted(self.signer.revoked):
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - CLOCK_SKEW)
+            builder = builder.add_revoked_certificate(entry.build())
+        crl = builder.sign(self.signer.key, hashes.SHA256())
         return crl.public_bytes(Encoding.PEM).decode()

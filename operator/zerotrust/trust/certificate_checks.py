@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -50,6 +52,16 @@ class CertificateCheck(StrEnum):
     """Each certificate is signed by the key of the issuer it names (RFC 5280 §6.1.3 a 1)."""
     ISSUER_AUTHORITY = "issuer-authority"
     """Each issuer is a CA and may sign certificates (RFC 5280 §6.1.4 k, n)."""
+    PATH_LENGTH = "path-length"
+    """No issuer has more issuers below it than it allows (RFC 5280 §6.1.4 l, m)."""
+    NAME_CONSTRAINTS = "name-constraints"
+    """The leaf's URIs lie where each issuer may name them (RFC 5280 §4.2.1.10)."""
+    CRITICAL_EXTENSIONS = "critical-extensions"
+    """Every critical extension of the path is understood (RFC 5280 §4.2)."""
+    REVOCATION = "revocation"
+    """The issuer's list does not name the leaf (RFC 5280 §6.3)."""
+    KEY_STRENGTH = "key-strength"
+    """The leaf's key has 112 bits of strength at least (NIST SP 800-131A)."""
     END_ENTITY = "end-entity"
     """The leaf is not a CA itself (X509-SVID §5.2)."""
     NOT_BEFORE = "not-before"
@@ -75,6 +87,7 @@ class Shown:
     possessed: bool
     expected: Collection[str]
     now: datetime
+    revoked: frozenset[int] = frozenset()
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -119,6 +132,44 @@ def claims_authority(certificate: x509.Certificate) -> bool:
     return signs or (constraints is not None and constraints.ca)
 
 
+def lengths_hold(shown: Shown) -> bool:
+    """Each issuer's path length against the number of issuers below it."""
+    for below, issuer in enumerate(shown.path[1:]):
+        constraints = extension(issuer, x509.BasicConstraints)
+        if constraints and constraints.path_length is not None and below > constraints.path_length:
+            return False
+    return True
+
+
+def names_are_permitted(shown: Shown) -> bool:
+    """Each URI's host within the permitted subtrees of every issuer that states some for URIs."""
+    hosts = [urlsplit(uri).hostname or "" for uri in uris(shown.leaf)]
+    for issuer in shown.path[1:]:
+        constraints = extension(issuer, x509.NameConstraints)
+        stated = (constraints.permitted_subtrees if constraints else None) or []
+        permitted = [name.value for name in stated if isinstance(name, x509.UniformResourceIdentifier)]
+        if permitted and not all(any(_within(host, name) for name in permitted) for host in hosts):
+            return False
+    return True
+
+
+def _within(host: str, subtree: str) -> bool:
+    return host.endswith(subtree) if subtree.startswith(".") else host == subtree
+
+
+def understood(certificate: x509.Certificate) -> bool:
+    """No critical extension that the library has no name for."""
+    return not any(e.critical and isinstance(e.value, x509.UnrecognizedExtension) for e in certificate.extensions)
+
+
+def is_strong(certificate: x509.Certificate) -> bool:
+    """RSA from 2048 bits, elliptic curves from 224 (NIST SP 800-57 part 1, table 2)."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= 2048
+    return not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size >= 224
+
+
 def usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:
     """The extended key usages, empty where the extension is missing."""
     return frozenset(extension(certificate, x509.ExtendedKeyUsage) or ())
@@ -142,6 +193,11 @@ PATH_CHECKS: dict[CertificateCheck, Holds] = {
     CertificateCheck.TRUST_ANCHOR: lambda shown: shown.anchored,
     CertificateCheck.SIGNATURE: signatures_hold,
     CertificateCheck.ISSUER_AUTHORITY: lambda shown: all(map(may_issue, shown.path[1:])),
+    CertificateCheck.PATH_LENGTH: lengths_hold,
+    CertificateCheck.NAME_CONSTRAINTS: names_are_permitted,
+    CertificateCheck.CRITICAL_EXTENSIONS: lambda shown: all(map(understood, shown.path)),
+    CertificateCheck.REVOCATION: lambda shown: shown.leaf.serial_number not in shown.revoked,
+    CertificateCheck.KEY_STRENGTH: lambda shown: is_strong(shown.leaf),
     CertificateCheck.END_ENTITY: lambda shown: not claims_authority(shown.leaf),
     CertificateCheck.NOT_BEFORE: lambda shown: all(c.not_valid_before_utc <= shown.now for c in shown.path),
     CertificateCheck.NOT_AFTER: lambda shown: all(shown.now <= c.not_valid_after_utc for c in shown.path),
@@ -165,11 +221,12 @@ SERVER_CHECKS = PATH_CHECKS | {
 
 
 def certificate_failures(
-    credential: Credential, *, ca_pem: str, allowed: Collection[str], now: datetime
+    credential: Credential, *, ca_pem: str, allowed: Collection[str], now: datetime, crl_pem: str = ""
 ) -> frozenset[CertificateCheck]:
     """Every check a client's credential fails; empty means a server should accept it.
 
-    `allowed` are SPIFFE ids. What cannot be read fails PRESENCE or ENCODING alone: nothing more can be asked.
+    `allowed` are SPIFFE ids, `crl_pem` the anchor's revocation list if there is one. What cannot be read fails
+    PRESENCE or ENCODING alone: nothing more can be asked.
     """
     if not credential.certificate.strip():
         return frozenset({CertificateCheck.PRESENCE})
@@ -181,7 +238,8 @@ def certificate_failures(
         return frozenset({CertificateCheck.ENCODING})
     path, anchored = build_path(chain, x509.load_pem_x509_certificates(ca_pem.encode()))
     possessed = key.public_key() == chain[0].public_key()
-    return failures(CLIENT_CHECKS, Shown(path, anchored, possessed, allowed, now))
+    revoked = frozenset(entry.serial_number for entry in x509.load_pem_x509_crl(crl_pem.encode())) if crl_pem else ()
+    return failures(CLIENT_CHECKS, Shown(path, anchored, possessed, allowed, now, frozenset(revoked)))
 
 
 def failures(checks: dict[CertificateCheck, Holds], shown: Shown) -> frozenset[CertificateCheck]:

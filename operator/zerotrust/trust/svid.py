@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -17,6 +17,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 COMMON_NAME_LENGTH = 64
 """Longest CN and O an X.520 name may hold."""
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 CLIENT_AND_SERVER = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
 
@@ -31,11 +32,15 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A certificate authority able to sign; `chain` is what its leaves send along after themselves."""
+    """A certificate authority able to sign; `chain` is what its leaves send along after themselves.
+
+    `revoked`: serial numbers that its next revocation list names.
+    """
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False)
     chain: tuple[x509.Certificate, ...] = ()
+    revoked: set[int] = field(default_factory=set)
 
     @property
     def key_identifier(self) -> x509.SubjectKeyIdentifier:
@@ -59,7 +64,12 @@ class SvidDraft:
     subject: x509.Name = field(default_factory=lambda: x509.Name([]))
     usages: tuple[x509.ObjectIdentifier, ...] = CLIENT_AND_SERVER
     constraints: x509.BasicConstraints = END_ENTITY
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
+    usage: x509.KeyUsage = field(default_factory=lambda: key_usage(digital_signature=True))
+    more: tuple[tuple[x509.ExtensionType, bool], ...] = ()
+    """Further extensions, each with whether it is critical."""
+    revoked: bool = False
+    """The signer revokes the certificate as soon as it is made."""
+    key: PrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
 
     def credential(self) -> Credential:
         """Sign the draft; the chain is the leaf and whatever its signer sends along."""
@@ -68,17 +78,19 @@ class SvidDraft:
 
     def sign(self) -> x509.Certificate:
         """Sign the leaf alone (RFC 5280 §4.1; X509-SVID §4)."""
-        signer, public_key = self.signer, self.key.public_key()
+        signer, public_key, serial = self.signer, self.key.public_key(), x509.random_serial_number()
+        if self.revoked and signer:
+            signer.revoked.add(serial)
         builder = (
             x509.CertificateBuilder()
             .subject_name(self.subject)
             .issuer_name(signer.certificate.subject if signer else self.subject)
             .public_key(public_key)
-            .serial_number(x509.random_serial_number())
+            .serial_number(serial)
             .not_valid_before(self.not_before)
             .not_valid_after(self.not_after)
             .add_extension(self.constraints, critical=True)
-            .add_extension(key_usage(digital_signature=True), critical=True)
+            .add_extension(self.usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         )
         if signer:
@@ -88,6 +100,8 @@ class SvidDraft:
             builder = builder.add_extension(x509.SubjectAlternativeName(self.names), critical=True)
         if self.usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(self.usages), critical=False)
+        for extension, critical in self.more:
+            builder = builder.add_extension(extension, critical=critical)
         return builder.sign(signer.key if signer else self.key, hashes.SHA256())
 
 
@@ -114,7 +128,7 @@ def root(
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(identifier, critical=False)
         .add_extension(x509.SubjectAlternativeName([domain]), critical=False)
@@ -151,6 +165,6 @@ def pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def key_pem(key: PrivateKey) -> str:
     """A private key as unencrypted PKCS#8 PEM text."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

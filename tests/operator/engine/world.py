@@ -283,6 +283,8 @@ class World:
             return admitted
         if place not in TRUSTED or ask.port != 8443:
             return network(Outcome.TIMED_OUT)
+        if ask.tls and ask.tls.newest:
+            return alert("protocol_version", asked=False, finished=False)
         if ask.tls and ask.tls.credential not in TRUSTED:
             return alert("certificate_required" if ask.tls.credential is None else "unknown_ca")
         return admitted

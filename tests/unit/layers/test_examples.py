@@ -18,6 +18,8 @@ neighbour-port/checkout neighbour-port/reporting
 EACH_CERTIFICATE = """
 allowed no-certificate expired-certificate not-yet-valid-certificate self-signed-certificate other-ca same-name-ca
 no-san server-auth-only plaintext
+longer-identity shorter-identity deeper-identity other-zone-identity other-domain-identity embedded-identity
+other-case-identity loose-pattern-identity common-name-identity issued-by-leaf revoked-certificate
 """
 EACH_TOKEN = """
 allowed no-token garbage-token tampered-payload bad-signature other-key alg-none algorithm-confusion expired-token
@@ -33,7 +35,7 @@ def _golden() -> list[str]:
         *(f"network/{item}" for item in GATEWAY_NETWORK.split()),
         *(f"mtls/{item}/{who}" for item in EACH_CERTIFICATE.split() for who in both),
         *(f"mtls/wrong-identity/{who}" for who in ("orders", "outsider")),
-        "mtls/server-certificate/checkout",
+        *(f"mtls/{item}/checkout" for item in ("server-certificate", "old-version", "other-server-name")),
         *(f"jwt/{item}/{who}" for item in EACH_TOKEN.split() for who in both),
         *(f"jwt/other-identity/{who}" for who in ("orders", "reporting", "outsider")),
         *(f"http/{item}/{who}" for item in ROUTES.split() for who in ("orders", *both)),

@@ -27,6 +27,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
     good.issue("expired", ends_in=timedelta(hours=-1))
     good.issue("wrong-usage", ExtendedKeyUsageOID.SERVER_AUTH)
     good.issue("odd", curve=ec.SECP256K1())
+    good.issue("neighbour")
     other.issue("stranger")
     return directory
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,70 @@ def test_a_certificate_too_large_to_be_printed_is_named_all_the_same(secret: Pat
     assert seen(fact).certificates[:1] == tuple(digests(secret / "large.pem"))
     assert fact.http is not None
     assert fact.http.status == 200
+
+
+def lenient(secret: Path, ciphers: str = "DEFAULT", verify: ssl.VerifyMode = ssl.CERT_REQUIRED) -> ssl.SSLContext:
+    """A server that still speaks TLS 1.0, and whatever ciphers it is told."""
+    context = server_context.__wrapped__(secret, TLS_1_2, verify)
+    context.set_ciphers(f"{ciphers}@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    return context
+
+
+def test_old_versions_are_really_offered(secret: Path, try_ask: Try) -> None:
+    offer = Tls("orders.test", "trusted", newest="TLSv1.1")
+    with serving(over_tls(lenient(secret), answering())) as port:
+        let_in = try_ask(port, offer, GET)
+    with serving(over_tls(server_context(secret, TLS_1_2), answering())) as port:
+        refused = try_ask(port, offer, GET)
+
+    assert let_in.http is not None
+    assert (let_in.http.status, seen(let_in).version, seen(let_in).accepted) == (200, "TLSv1.1", "finished")
+    assert (seen(refused).finished, seen(refused).alert) == (False, "protocol_version")
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "verify"), [("eNULL", ssl.CERT_REQUIRED), ("aNULL", ssl.CERT_NONE)], ids=["null", "anonymous"]
+)
+def test_ciphers_without_secrets_are_really_offered(
+    secret: Path, try_ask: Try, ciphers: str, verify: ssl.VerifyMode
+) -> None:
+    offer = Tls("orders.test", "trusted", newest="TLSv1.2", ciphers=ciphers)
+    with serving(over_tls(lenient(secret, "ALL:eNULL", verify), answering())) as port:
+        let_in = try_ask(port, offer, GET)
+    with serving(over_tls(server_context(secret, TLS_1_2), answering())) as port:
+        refused = try_ask(port, offer, GET)
+
+    assert let_in.http is not None
+    assert let_in.http.status == 200
+    assert (seen(refused).finished, seen(refused).alert) == (False, "handshake_failure")
+
+
+@BOTH
+def test_a_borrowed_certificate_is_shown_and_refused(secret: Path, try_ask: Try, version: ssl.TLSVersion) -> None:
+    """Signed with the neighbour's key; with its own key the same client gets in."""
+    with serving(over_tls(server_context(secret, version), answering())) as port:
+        refused = try_ask(port, Tls("orders.test", "trusted", key="neighbour"), GET)
+        let_in = try_ask(port, Tls("orders.test", "trusted", key="trusted"), GET)
+
+    assert seen(refused).asked
+    assert seen(refused).alert == "decrypt_error"
+    assert refused.http is None
+    assert let_in.http is not None
+    assert let_in.http.status == 200
+    assert seen(let_in).version == {TLS_1_2: "TLSv1.2", TLS_1_3: "TLSv1.3"}[version]
+    assert seen(let_in).certificates == seen(try_trusted(secret, try_ask, version)).certificates
+
+
+def try_trusted(secret: Path, try_ask: Try, version: ssl.TLSVersion) -> Fact:
+    with serving(over_tls(server_context(secret, version), answering())) as port:
+        return try_ask(port, TRUSTED, GET)
+
+
+def test_a_server_that_asks_for_no_certificate_gets_no_borrowed_one(secret: Path, try_ask: Try) -> None:
+    with serving(over_tls(server_context(secret, TLS_1_3, ssl.CERT_NONE), answering())) as port:
+        fact = try_ask(port, Tls("orders.test", "trusted", key="neighbour"), GET)
+
+    assert (seen(fact).asked, seen(fact).withheld) == (False, True)

@@ -47,13 +47,13 @@ def test_a_good_svid_is_what_the_spiffe_standard_asks_for(
     assert key.public_key() == leaf.public_key()
 
 
-def test_the_root_may_sign_leaves_and_nothing_deeper(authority: Authority) -> None:
+def test_the_root_may_have_one_authority_below_it_and_no_more(authority: Authority) -> None:
     ca = x509.load_pem_x509_certificate(authority.ca_pem.encode())
     constraints = ca.extensions.get_extension_for_class(x509.BasicConstraints)
     usage = ca.extensions.get_extension_for_class(x509.KeyUsage)
     names = ca.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
-    assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (True, True, 0)
+    assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (True, True, 1)
     assert (usage.critical, usage.value.key_cert_sign, usage.value.crl_sign) == (True, True, True)
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["spiffe://shop.test"]
     ca.verify_directly_issued_by(ca)

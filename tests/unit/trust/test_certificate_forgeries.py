@@ -26,6 +26,9 @@ OF_THE_PATH = {
     Check.NOT_AFTER,
     Check.CLIENT_AUTH_USAGE,
     Check.ISSUER_AUTHORITY,
+    Check.PATH_LENGTH,
+    Check.NAME_CONSTRAINTS,
+    Check.CRITICAL_EXTENSIONS,
     Check.END_ENTITY,
 }
 """The checks the library's own verifier makes as well."""
@@ -55,9 +58,11 @@ def test_each_forgery_fails_exactly_the_check_it_names(
     credential = forge_certificate(name, authority, checkout, now=now)
     forgery = CERTIFICATE_FORGERIES[name]
 
-    assert certificate_failures(credential, ca_pem=authority.ca_pem, allowed={checkout.spiffe_id}, now=now) == {
-        forgery.breaks
-    }
+    failed = certificate_failures(
+        credential, ca_pem=authority.ca_pem, allowed={checkout.spiffe_id}, now=now, crl_pem=authority.crl_pem(now)
+    )
+
+    assert failed == {forgery.breaks}
     assert forgery.name == name
     assert forgery.summary.endswith(".")
 

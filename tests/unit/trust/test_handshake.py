@@ -15,6 +15,8 @@ from zerotrust.trust.svid import Credential
 
 LEFT_TO_THE_APPLICATION = {Check.SUBJECT_ALT_NAME, Check.IDENTITY}
 """A TLS library asks nothing about a client's names."""
+LEFT_TO_THE_STRICT = {Check.END_ENTITY}
+"""Whether a leaf may be an authority is SPIFFE's rule, and OpenSSL's only with X509_V_FLAG_X509_STRICT."""
 
 STRICT = pytest.mark.parametrize("strict", [False, True], ids=["default", "strict"])
 
@@ -29,6 +31,8 @@ def endpoint(side: int, credential: Credential, ca_pem: str, folder: Path, stric
     files = folder / f"{side}.crt", folder / f"{side}.key"
     files[0].write_text(credential.certificate)
     files[1].write_text(credential.key)
+    if side == ssl.PROTOCOL_TLS_CLIENT:
+        context.set_ciphers("DEFAULT@SECLEVEL=0")  # to refuse a weak key is the server's task
     context.load_cert_chain(*files)
     return context
 
@@ -77,8 +81,14 @@ def test_openssl_refuses_each_forgery_but_of_names(
     forged = forge_certificate(name, authority, checkout, now=now)
     client = endpoint(ssl.PROTOCOL_TLS_CLIENT, forged, authority.ca_pem, tmp_path, strict)
     server = endpoint(ssl.PROTOCOL_TLS_SERVER, authority.issue(orders, now=now), authority.ca_pem, tmp_path, strict)
+    breaks = CERTIFICATE_FORGERIES[name].breaks
+    if breaks is Check.REVOCATION:
+        handshake(client, server)  # nobody looks without a list
+        server.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        (tmp_path / "crl.pem").write_text(authority.crl_pem(now))
+        server.load_verify_locations(cafile=tmp_path / "crl.pem")
 
-    if CERTIFICATE_FORGERIES[name].breaks in LEFT_TO_THE_APPLICATION:
+    if breaks in LEFT_TO_THE_APPLICATION or (breaks in LEFT_TO_THE_STRICT and not strict):
         handshake(client, server)
     else:
         with pytest.raises(ssl.SSLCertVerificationError):

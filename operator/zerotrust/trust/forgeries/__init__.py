@@ -49,7 +49,8 @@ def forge_certificate(name: str, authority: Authority, identity: Identity, *, no
     forgery = CERTIFICATE_FORGERIES[name]
     credential = forgery.make(authority.draft(identity, now=now))
     allowed = {identity.spiffe_id}
-    prove(forgery, certificate_failures(credential, ca_pem=authority.ca_pem, allowed=allowed, now=now))
+    crl = authority.crl_pem(now)
+    prove(forgery, certificate_failures(credential, ca_pem=authority.ca_pem, allowed=allowed, now=now, crl_pem=crl))
     return credential
 
 
